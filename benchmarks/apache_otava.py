@@ -31,9 +31,9 @@ def environment() -> Path:
     if not done.exists():
         venv.create(_FOLDER, with_pip=True, clear=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"apache-otava=={VERSION}"]
-        told = subprocess.run(pip, capture_output=True, text=True)
-        if told.returncode:
-            raise NotInstalled((told.stderr.strip().splitlines() or ["pip said nothing"])[-1])
+        installation = subprocess.run(pip, capture_output=True, text=True)
+        if installation.returncode:
+            raise NotInstalled((installation.stderr.strip().splitlines() or ["pip said nothing"])[-1])
         done.touch()
     return python
 
@@ -48,13 +48,13 @@ class Hunter:
         self._asked, self._took_s = 0, 0.0
 
     def alarm(self, window: list[float], p: float) -> bool:
-        ask, told = self._process.stdin, self._process.stdout
+        ask, output = self._process.stdin, self._process.stdout
         assert ask is not None
-        assert told is not None
+        assert output is not None
         began = time.perf_counter()
         ask.write(json.dumps([p, window]) + "\n")
         ask.flush()
-        answer = told.readline()
+        answer = output.readline()
         if not answer:
             raise RuntimeError("Apache Otava ended in the middle; what it said is above.")
         self._asked, self._took_s = self._asked + 1, self._took_s + time.perf_counter() - began
@@ -89,15 +89,15 @@ class Otava:
         return self.update(*past[-1])
 
 
-def serve(asked: IO[str], told: IO[str]) -> None:
+def serve(asked: IO[str], output: IO[str]) -> None:
     from otava.analysis import compute_change_points  # type: ignore[import-not-found]
 
     for line in asked:
         p, window = json.loads(line)
         found, _ = compute_change_points(window, max_pvalue=p)
-        newest = [one.stats for one in found if one.index >= len(window) - NEWEST]
-        told.write("1\n" if any(one.mean_2 > one.mean_1 for one in newest) else "0\n")
-        told.flush()
+        newest = [point.stats for point in found if point.index >= len(window) - NEWEST]
+        output.write("1\n" if any(stats.mean_2 > stats.mean_1 for stats in newest) else "0\n")
+        output.flush()
 
 
 if __name__ == "__main__":

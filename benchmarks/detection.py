@@ -110,7 +110,7 @@ class MedianAndDeviation(Rule):
         self.count += 1
         if self.count % 6 == 0:  # the deviation moves slowly
             middle = self.ordered[len(self.ordered) // 2]
-            self.limit = middle + 3 * 1.4826 * median(abs(one - middle) for one in self.ordered)
+            self.limit = middle + 3 * 1.4826 * median(abs(value - middle) for value in self.ordered)
         return slow
 
 
@@ -281,7 +281,7 @@ def with_cold_starts(seed: int, runs: int) -> Series:
     """A quiet step of which one run in twelve takes twice the usual and more."""
     source = random.Random(seed)
     took = [source.gauss(0, 0.12) + (0.7 + source.expovariate(2) if source.random() < 0.08 else 0) for _ in range(runs)]
-    return [(300.0 * n, 200 * math.exp(one)) for n, one in enumerate(took)]
+    return [(300.0 * n, 200 * math.exp(exponent)) for n, exponent in enumerate(took)]
 
 
 def ceiling(all_series: list[Series], factor: float, runs: int = 3) -> float:
@@ -291,12 +291,12 @@ def ceiling(all_series: list[Series], factor: float, runs: int = 3) -> float:
     independent. The threshold comes from runs that are slow, weighted back to healthy ones.
     """
     found = []
-    for part in (one[n : n + 1008] for one in all_series for n in range(0, max(len(one) - 1007, 1), 1008)):
+    for part in (series[n : n + 1008] for series in all_series for n in range(0, max(len(series) - 1007, 1), 1008)):
         evidence = evidence_of(part, factor)
         drawn = sorted((sum(evidence() for _ in range(runs)) for _ in range(2000)), reverse=True)
         weight, over = 0.0, 0
-        for one in drawn:
-            weight += math.exp(-one) / len(drawn)
+        for total in drawn:
+            weight += math.exp(-total) / len(drawn)
             if weight > 1e-4:
                 break
             over += 1
@@ -341,23 +341,23 @@ def ceiling_with_reruns(all_series: list[Series], factor: float, most: int, extr
         for left in range(most):
             after = {}
             for at in known:
-                then = [known[max(-150, min(150, round(at + one)))] for one in steps]
-                share, cost = (sum(one) / len(steps) for one in zip(*then, strict=True))
+                then = [known[max(-150, min(150, round(at + step)))] for step in steps]
+                share, cost = (sum(column) / len(steps) for column in zip(*then, strict=True))
                 cost += math.exp(-at / 10)
                 after[at] = (share, cost) if share > price * cost else (0.0, 0.0)
                 if at >= ALARM and left < most - 1:  # one run alone raises none
                     after[at] = (1.0, 0.0)
             known = after
-        first = [known[max(-150, min(150, round(one)))] for one in steps]
+        first = [known[max(-150, min(150, round(step)))] for step in steps]
         return sum(share for share, _ in first) / len(first), sum(cost for _, cost in first) / len(first)
 
     low, high = 0.0, 4.0
     for _ in range(8):
         price = (low + high) / 2
         low, high = (
-            (low, price) if sum(at_price(one, price)[1] for one in drawn) <= extra * len(drawn) else (price, high)
+            (low, price) if sum(at_price(steps, price)[1] for steps in drawn) <= extra * len(drawn) else (price, high)
         )
-    return sum(at_price(one, high)[0] for one in drawn) / len(drawn)
+    return sum(at_price(steps, high)[0] for steps in drawn) / len(drawn)
 
 
 def print_false_alarms(groups: dict[str, list[Series]], rules: dict[str, Callable[[], Rule]]) -> None:
@@ -368,25 +368,25 @@ def print_false_alarms(groups: dict[str, list[Series]], rules: dict[str, Callabl
     print(f"{'':30}" + "".join(f"{group[:26]:<27}" for group in runs))
     print(f"{'runs':30}" + "".join(f"{n:<27,}" for n in runs.values()))
     for name, make in rules.items():
-        wrong = {group: sum(false_alarms(make, one) for one in all_series) for group, all_series in groups.items()}
+        wrong = {group: sum(false_alarms(make, series) for series in all_series) for group, all_series in groups.items()}
         wrong["pooled, without D"], wrong["pooled"] = sum(wrong[group] for group in pooled), sum(wrong.values())
         print(f"{name:30}" + "".join(f"{interval(wrong[group], runs[group]):<27}" for group in runs))
-    aside = [one for group in pooled for one in groups[group][1::2]]
-    wrong_aside, runs_aside = sum(false_alarms(Ours, one) for one in aside), sum(map(len, aside))
+    aside = [series for group in pooled for series in groups[group][1::2]]
+    wrong_aside, runs_aside = sum(false_alarms(Ours, series) for series in aside), sum(map(len, aside))
     print(f"\nsynthprobe, every second series, set aside while it was made: {interval(wrong_aside, runs_aside)}")
 
 
 def print_other_noise(groups: dict[str, list[Series]]) -> None:
     """Where the counted groups are too short: noise that is made, and the first day of each series."""
     made = [noisy(seed, 100_000) for seed in range(100, 104)]
-    wrong = sum(false_alarms(Ours, one) for one in made)
+    wrong = sum(false_alarms(Ours, series) for series in made)
     print(f"\nsynthprobe on noise like a shared runner's, 400,000 runs, seeds 100 to 103: {interval(wrong, 400_000)}")
     wrong = sum(false_alarms(Ours, with_cold_starts(seed, 100_000)) for seed in (1, 2))
     print(
         f"synthprobe where one run in 12 takes twice the usual, 200,000 runs, seeds 1 and 2: {interval(wrong, 200_000)}"
     )
-    days = [one[: 288 + 20] for group, all_series in groups.items() if group[0] in COUNTED for one in all_series]
-    wrong, runs = sum(false_alarms(Ours, one) for one in days), sum(len(one) - 20 for one in days)
+    days = [series[: 288 + 20] for group, all_series in groups.items() if group[0] in COUNTED for series in all_series]
+    wrong, runs = sum(false_alarms(Ours, day) for day in days), sum(len(day) - 20 for day in days)
     print(f"synthprobe on the first 288 judged runs of each series, {runs:,} runs: {interval(wrong, runs)}")
 
 
@@ -418,11 +418,11 @@ def print_missed(quiet: list[Series], each: int) -> None:
         usual = median(ms for _, ms in series)
         slow.append(100 * sum(ms > 2 * usual for _, ms in series) / len(series))
     worst = sorted(range(len(quiet)), key=lambda n: -missed[n])[:4]
-    told = ", ".join(f"{missed[n]} ({slow[n]:.0f} %)" for n in worst)
+    figures = ", ".join(f"{missed[n]} ({slow[n]:.0f} %)" for n in worst)
     print(
         f"\nx 3 not found within 3 runs: {sum(missed)} of {tried}. The most in one series, and how many of its healthy"
     )
-    print(f"  runs take twice the usual: {told}; in half of all series {median(slow):.1f} % do")
+    print(f"  runs take twice the usual: {figures}; in half of all series {median(slow):.1f} % do")
 
 
 def print_claims(all_series: list[Series], each: int) -> None:
@@ -528,7 +528,7 @@ def main() -> None:
         "quiet": lambda: print_found(next(iter(groups)), quiet, rules, each),
         "status": lambda: print_found(list(groups)[1], groups[list(groups)[1]], rules, each),
         "missed": lambda: print_missed(quiet, each),
-        "claims": lambda: print_claims([one for group in list(groups)[:2] for one in groups[group]], each),
+        "claims": lambda: print_claims([series for group in list(groups)[:2] for series in groups[group]], each),
         "reruns": lambda: print_reruns(
             {
                 "quiet services, looked at": quiet[::2],

@@ -52,10 +52,10 @@ def main() -> None:
                 print(f"{way}: {found[way][-1]}", flush=True)
             found["synthprobe report"].append(measured(ours, ["synthprobe", "report"]))
             print(f"synthprobe report: {found['synthprobe report'][-1]}", flush=True)
-    middle = {way: {key: statistics.median(one[key] for one in seen) for key in seen[0]} for way, seen in found.items()}
+    middle = {way: {key: statistics.median(measurement[key] for measurement in seen) for key in seen[0]} for way, seen in found.items()}
     print(f"the 30 journeys of the dispatch centre, median of {rounds} alternating rounds")
-    for way, one in middle.items():
-        print(f"{way:20} CPU {one['cpu']:6.2f} s   wall {one['wall']:6.2f} s")
+    for way, figures in middle.items():
+        print(f"{way:20} CPU {figures['cpu']:6.2f} s   wall {figures['wall']:6.2f} s")
     run, bare = middle["synthprobe run"], middle["pytest -n 2"]
     for what, value, limit in (
         ("wall of run, × pytest -n 2", run["wall"] / bare["wall"], 1.10),

@@ -77,7 +77,7 @@ class Situation(Struct, frozen=True, kw_only=True):
         usual = {journey: dict(rows) for journey, rows in self.usual.items()}
         explained = explain(self.verdict, (), Isolation(), usual=usual)
         found = name_incidents(explained, (), (), {}, self.verdict.finished_at, Isolation(), usual=usual).verdict
-        return tuple(one for one in found.journeys if one.triage is not None)
+        return tuple(judgement for judgement in found.journeys if judgement.triage is not None)
 
 
 def situations() -> Iterator[Situation]:
@@ -87,48 +87,48 @@ def situations() -> Iterator[Situation]:
             yield msgspec.json.decode(line, type=Situation)
 
 
-def now(situation: Situation, one: JourneyVerdict) -> First:
+def now(situation: Situation, judgement: JourneyVerdict) -> First:
     """What triage says of a journey today."""
-    assert one.triage
-    spoken = f"{one.cause} {explanation(one.triage)}"
+    assert judgement.triage
+    spoken = f"{judgement.cause} {explanation(judgement.triage)}"
     return First(
-        cause_class=one.triage.cause_class,
-        rule=one.triage.rule,
-        sure=one.triage.sure,
-        candidate=one.triage.candidate,
-        incident=one.incident,
+        cause_class=judgement.triage.cause_class,
+        rule=judgement.triage.rule,
+        sure=judgement.triage.sure,
+        candidate=judgement.triage.candidate,
+        incident=judgement.incident,
         not_so=bool(situation.never) and re.search(situation.never, spoken) is not None,
     )
 
 
-def count(situation: Situation, said: dict[str, First], sums: Counter[str]) -> None:
+def count(situation: Situation, diagnoses: dict[str, First], sums: Counter[str]) -> None:
     """Add what was said of a situation."""
     sums["situations"] += 1
-    sums["detected"] += bool(said)
+    sums["detected"] += bool(diagnoses)
     parts: dict[str, set[str]] = {}
-    for journey, one in said.items():
-        if one.incident:
-            parts.setdefault(one.incident, set()).add(situation.parts.get(journey, ""))
+    for journey, diagnosis in diagnoses.items():
+        if diagnosis.incident:
+            parts.setdefault(diagnosis.incident, set()).add(situation.parts.get(journey, ""))
     sums["incidents"] += len(parts)
-    sums["causes"] += max(1, len(set().union(*parts.values()) - {""})) if said else 0
+    sums["causes"] += max(1, len(set().union(*parts.values()) - {""})) if diagnoses else 0
     sums["incidents of two causes"] += sum(len(several - {""}) > 1 for several in parts.values())
-    for journey, one in said.items():
-        if one.cause_class == "probe":
+    for journey, diagnosis in diagnoses.items():
+        if diagnosis.cause_class == "probe":
             sums["could not look"] += 1
             continue
-        named = one.cause_class != "unknown"
-        wrong = named and one.cause_class not in situation.may_be(journey)
+        named = diagnosis.cause_class != "unknown"
+        wrong = named and diagnosis.cause_class not in situation.may_be(journey)
         sums["named" if named else "unknown"] += 1
         sums["wrong"] += wrong
-        sums["wrong and high"] += wrong and one.sure == "high"
-        sums["not so"] += one.not_so
+        sums["wrong and high"] += wrong and diagnosis.sure == "high"
+        sums["not so"] += diagnosis.not_so
 
 
 def sums_of(every: Sequence[Situation]) -> Counter[str]:
     """What is said of all today, in figures."""
     sums = Counter[str]()
     for situation in every:
-        count(situation, {one.journey.id: now(situation, one) for one in situation.named()}, sums)
+        count(situation, {judgement.journey.id: now(situation, judgement) for judgement in situation.named()}, sums)
     return sums
 
 
@@ -144,17 +144,17 @@ def rules_of(every: Sequence[Situation]) -> dict[str, tuple[int, int]]:
 
 
 def _today(situation: Situation) -> dict[str, First]:
-    return {one.journey.id: now(situation, one) for one in situation.named()}
+    return {judgement.journey.id: now(situation, judgement) for judgement in situation.named()}
 
 
-def _spoke(situation: Situation, said: dict[str, First]) -> dict[str, bool]:
+def _spoke(situation: Situation, diagnoses: dict[str, First]) -> dict[str, bool]:
     """Of each rule that points at a class whether it is right in every journey, where a class tells something."""
     seen: dict[str, bool] = {}
-    for journey, one in said.items():
+    for journey, diagnosis in diagnoses.items():
         may_be = situation.may_be(journey)
-        right = one.candidate in may_be
-        if one.candidate not in {"unknown", "probe"} and (len(may_be) <= TELLING or not right):
-            seen[one.rule] = seen.get(one.rule, True) and right
+        right = diagnosis.candidate in may_be
+        if diagnosis.candidate not in {"unknown", "probe"} and (len(may_be) <= TELLING or not right):
+            seen[diagnosis.rule] = seen.get(diagnosis.rule, True) and right
     return seen
 
 
@@ -175,15 +175,15 @@ def main(arguments: Sequence[str]) -> int:
     first, every = Counter[str](), list(situations())
     for situation in every:
         count(situation, situation.first, first)
-        for one in situation.named():
-            it, may_be = now(situation, one), situation.may_be(one.journey.id)
+        for judgement in situation.named():
+            it, may_be = now(situation, judgement), situation.may_be(judgement.journey.id)
             bad = it.not_so or it.cause_class not in {"unknown", "probe", *may_be}
             if given.verbose or bad:
-                where = f"{situation.system}, {situation.name}: {one.journey.id} ({it.incident[-4:]})"
+                where = f"{situation.system}, {situation.name}: {judgement.journey.id} ({it.incident[-4:]})"
                 print(
                     f"{'WRONG ' if bad else ''}{where}"
-                    f"\n    {it.cause_class} (is {' or '.join(may_be)}), {it.rule}, {it.sure}: {one.cause}"
-                    f"\n    {explanation(one.triage, one.cause) if one.triage else ''}"
+                    f"\n    {it.cause_class} (is {' or '.join(may_be)}), {it.rule}, {it.sure}: {judgement.cause}"
+                    f"\n    {explanation(judgement.triage, judgement.cause) if judgement.triage else ''}"
                 )
     print("rules: " + ", ".join(f"{rule} {right}/{of}" for rule, (right, of) in rules_of(every).items()))
     print("over all sets: " + ", ".join(f'"{rule}": ({right}, {of})' for rule, (right, of) in scored().items()))

@@ -47,8 +47,8 @@ def verdict_of(plan: Plan, location: str, part: int, steps: int, journeys: int) 
         slot=plan.slot, started_at=at, location=location, part=part,
     )  # fmt: skip
     judged = []
-    for one in plan.parts[part - 1].journeys:
-        number = int(one.id.partition(" ")[2])
+    for journey in plan.parts[part - 1].journeys:
+        number = int(journey.id.partition(" ")[2])
         bad = number < 3 or (location == "l0" and number % 100 == 0)  # three fail everywhere, 1 in 100 from one place
         failure = Failure(kind="expectation", ours=False, message="expected 200, got 500", detail="", step="step 0")
         took_s = 0.1 + (number % 7) / 50 + (plan.slot % 5) / 200
@@ -59,10 +59,10 @@ def verdict_of(plan: Plan, location: str, part: int, steps: int, journeys: int) 
         outcome = "failed" if bad else "passed"
         cause = "expected 200, got 500" if bad else ""
         result = Result(
-            run_id=run.id, target=plan.target, journey=one, attempt=1, outcome=outcome, cause=cause, started_at=at,
+            run_id=run.id, target=plan.target, journey=journey, attempt=1, outcome=outcome, cause=cause, started_at=at,
             duration_s=took_s * steps, steps=parts, failure=failure if bad else None,
         )  # fmt: skip
-        judged.append(JourneyVerdict(journey=one, outcome=outcome, cause=cause, results=(result,)))
+        judged.append(JourneyVerdict(journey=journey, outcome=outcome, cause=cause, results=(result,)))
     return Verdict(run=run, journeys=tuple(judged), finished_at=at + timedelta(seconds=60))
 
 
@@ -102,7 +102,7 @@ class Bench:
             for part in plan.parts:
                 verdict = verdict_of(plan, location, part.number, steps, len(self.journeys))
                 place = Place(target=self.target, slot=slot, location=location, part=part.number)
-                ids = {one.id for one in part.journeys}
+                ids = {journey.id for journey in part.journeys}
                 began = time.perf_counter(), time.process_time()
                 with pipeline.open_history(Project(root, config)) as history:
                     state, ours = history.fleet.lease(place, location, 60)

@@ -83,7 +83,7 @@ class Bench:
 
 def cpu_s(processes: Sequence[psutil.Process]) -> float:
     """CPU seconds of processes and of all they started that has ended; of ourselves only what we started."""
-    return sum(sum(one.cpu_times()[2 if one.pid == os.getpid() else 0 : 4]) for one in processes)
+    return sum(sum(process.cpu_times()[2 if process.pid == os.getpid() else 0 : 4]) for process in processes)
 
 
 def measured(act: Callable[[str], None], target: str, processes: Sequence[psutil.Process]) -> tuple[float, float]:
@@ -119,10 +119,10 @@ def main() -> int:
             took["temporal"].append(measured(bench.scheduled, f"temporal{number}", engine))
             print(
                 f"round {number + 1}: "
-                + ", ".join(f"{how} {its[-1][0]:.1f} s (CPU {its[-1][1]:.1f})" for how, its in took.items())
+                + ", ".join(f"{how} {times[-1][0]:.1f} s (CPU {times[-1][1]:.1f})" for how, times in took.items())
             )
     (typed_s, typed_cpu), (engine_s, engine_cpu) = (
-        [statistics.median(column) for column in zip(*its, strict=True)] for its in took.values()
+        [statistics.median(column) for column in zip(*times, strict=True)] for times in took.values()
     )
     print(f"{chosen.journeys} journeys in {PARTS} parts, {chosen.rounds} rounds, medians")
     print(f"Temporal's CPU {engine_cpu / typed_cpu:.2f} × that of the commands; at most {CPU_SHARE} is wanted")

@@ -778,23 +778,23 @@ KNOWN, ASIDE = FAILURES[::2], FAILURES[1::2]
 def score(failures: Sequence[Failing], *, verbose: bool = False) -> tuple[Counter[str], Counter[str]]:
     """Judge failures: sums, and of each rule how often it named a class and how often a right one."""
     sums, rules = Counter[str](), Counter[str]()
-    for one in failures:
-        said = triage(one.facts)
-        named = said.cause_class != "unknown"
-        right = said.cause_class in one.classes.split()
-        silent = re.search(one.says, explanation(said), re.DOTALL) is None
+    for failure in failures:
+        diagnosis = triage(failure.facts)
+        named = diagnosis.cause_class != "unknown"
+        right = diagnosis.cause_class in failure.classes.split()
+        silent = re.search(failure.says, explanation(diagnosis), re.DOTALL) is None
         sums["named" if named else "unknown"] += 1
         sums["wrong"] += named and not right
-        sums["wrong and high"] += named and not right and said.sure == "high"
+        sums["wrong and high"] += named and not right and diagnosis.sure == "high"
         sums["not told"] += silent
-        if said.candidate != "unknown" and len(one.classes.split()) <= TELLING and said.rule != one.misled:
-            rules[said.rule] += 1
-            rules[f"{said.rule} right"] += said.candidate in one.classes.split()
-        if one.misled:
-            rules[one.misled] += 1
+        if diagnosis.candidate != "unknown" and len(failure.classes.split()) <= TELLING and diagnosis.rule != failure.misled:
+            rules[diagnosis.rule] += 1
+            rules[f"{diagnosis.rule} right"] += diagnosis.candidate in failure.classes.split()
+        if failure.misled:
+            rules[failure.misled] += 1
         if verbose or (named and not right) or silent:
             mark = ("WRONG " if named and not right else "") + ("SILENT " if silent else "")
-            print(f"{mark}{one.name}\n    {said.cause_class}, {said.rule}, {said.sure}: {said.why}")
+            print(f"{mark}{failure.name}\n    {diagnosis.cause_class}, {diagnosis.rule}, {diagnosis.sure}: {diagnosis.why}")
     return sums, rules
 
 
@@ -802,7 +802,7 @@ def print_sums(failures: Sequence[Failing], *, verbose: bool) -> int:
     """Judge failures and print the sums; the exit code."""
     sums, rules = score(failures, verbose=verbose)
     names = sorted(name for name in rules if not name.endswith(" right"))
-    print("right verdicts of each rule: " + ", ".join(f"{one} {rules[f'{one} right']}/{rules[one]}" for one in names))
+    print("right verdicts of each rule: " + ", ".join(f"{name} {rules[f'{name} right']}/{rules[name]}" for name in names))
     print(f"{len(failures)} failures: {dict(sums)}")
     return 1 if sums["wrong"] or sums["not told"] else 0
 

@@ -128,7 +128,7 @@ def _each(change: Callable[[dict[str, Any], random.Random], dict[str, Any]]) -> 
 
     def changed(body: Any, chance: random.Random) -> Any:
         if isinstance(body, list):
-            return [changed(one, chance) for one in body]
+            return [changed(item, chance) for item in body]
         if isinstance(body, dict):
             return change({name: changed(value, chance) for name, value in body.items()}, chance)
         return body
@@ -140,8 +140,8 @@ def _swapped(record: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     texts = [name for name, value in record.items() if isinstance(value, str)]
     if len(texts) < 2:
         return record
-    one, other = chance.sample(texts, 2)
-    return {**record, one: record[other], other: record[one]}
+    field, other = chance.sample(texts, 2)
+    return {**record, field: record[other], other: record[field]}
 
 
 def _nulls(record: dict[str, Any], chance: random.Random) -> dict[str, Any]:
@@ -175,7 +175,7 @@ MUTATIONS = {
     "turns its order": Mutation("code data", _json(_rows(lambda rows, _: rows[::-1]))),
     "mixes two fields": Mutation("code data", _json(_each(_swapped))),
     "has nothing in a field": Mutation("code data", _json(_each(_nulls))),
-    "has other figures": Mutation("code data", _json(_each(lambda one, _: {n: _off(v) for n, v in one.items()}))),
+    "has other figures": Mutation("code data", _json(_each(lambda record, _: {n: _off(v) for n, v in record.items()}))),
     "is a list where a record was": Mutation("code", _json(lambda body, _: [body])),
     "is kept from earlier": Mutation("config infra code dependency data", _first_kept),
     "is slow": Mutation("code infra dependency", lambda path: Break(path=path, method="GET", delay_s=3.2)),
@@ -198,10 +198,10 @@ def states_of(which: str, seed: int) -> list[State]:
     if which == "faults":
         return [State(kind.name, (kind.name,), frozenset({kind.cause})) for kind in KINDS]
     if which == "pairs":
-        pairs = [(one, other) for one, other in combinations(KINDS, 2) if one.cause != other.cause]
+        pairs = [(kind, other) for kind, other in combinations(KINDS, 2) if kind.cause != other.cause]
         return [
-            State(f"{one.name} and {other.name}", (one.name, other.name), frozenset({one.cause, other.cause}))
-            for one, other in chance.sample(pairs, 24)
+            State(f"{kind.name} and {other.name}", (kind.name, other.name), frozenset({kind.cause, other.cause}))
+            for kind, other in chance.sample(pairs, 24)
         ]
     chosen = chance.sample(list(product(REQUESTS, MUTATIONS)), NUMBER)
     mutated = [State(f"{r} {m}", (f"{r} {m}",), frozenset(MUTATIONS[m].classes.split())) for r, m in chosen]
@@ -273,7 +273,7 @@ def run(states: Sequence[State], system: DrillSystem, paths: tuple[str, ...], ke
                 order = RunOrder(paths=paths, workers=0 if paths else os.cpu_count() or 1)
                 folder, verdict = run_journeys(Project(root, config), target, order)
             shutil.copy(folder / "verdict.json", keep / f"{state.name}.json")
-            broken = [one.journey.id for one in verdict.journeys if one.outcome != "passed"]
+            broken = [judgement.journey.id for judgement in verdict.journeys if judgement.outcome != "passed"]
             same = "" if {*state.breaks} & {*_altered, *(kind.name for kind in KINDS)} else ", no answer was altered"
             noticed = ", ".join(broken) or f"nobody noticed{same}"
             print(f"{state.name}: {noticed} ({time.monotonic() - began:.0f} s)", flush=True)
@@ -282,33 +282,33 @@ def run(states: Sequence[State], system: DrillSystem, paths: tuple[str, ...], ke
 def judge(state: State, verdict: Verdict, runbooks: Sequence[Runbook], sums: Counter[str]) -> None:
     """Print what is said of a state, and count what is so."""
     named: Named = named_alone(verdict, runbooks)
-    broken = [one for one in named.verdict.journeys if one.triage is not None]
+    broken = [journey_verdict for journey_verdict in named.verdict.journeys if journey_verdict.triage is not None]
     pages = {page.id for page in runbooks if page.drill in state.breaks}
     causes = len(state.breaks)
     sums["states"] += 1
     sums["detected"] += bool(broken)
-    blind = [one for one in broken if one.triage and one.triage.cause_class == "probe"]
+    blind = [journey_verdict for journey_verdict in broken if journey_verdict.triage and journey_verdict.triage.cause_class == "probe"]
     sums["detected only by who could not look"] += bool(broken) and len(blind) == len(broken)
     sums["incidents"] += len(named.incidents)
     sums["states with another number of incidents than causes"] += bool(broken) and len(named.incidents) != causes
     print(f"{state.name}: {len(named.incidents)} incidents")
-    for one in broken:
-        assert one.triage
-        candidate, said = one.triage.candidate, one.triage.cause_class
+    for judgement in broken:
+        assert judgement.triage
+        candidate, cause_class = judgement.triage.candidate, judgement.triage.cause_class
         if len(state.classes) <= TELLING and candidate not in {"unknown", "probe"}:
-            sums[f"{one.triage.rule} {'right' if candidate in state.classes else 'wrong'}"] += 1
-        sums["called by a runbook of another fault"] += one.runbook not in {"", *pages}
-        sums["called by its own runbook"] += one.runbook in pages
-        if said == "probe":  # the journey's own code broke on the answer: nothing is said of the target
+            sums[f"{judgement.triage.rule} {'right' if candidate in state.classes else 'wrong'}"] += 1
+        sums["called by a runbook of another fault"] += judgement.runbook not in {"", *pages}
+        sums["called by its own runbook"] += judgement.runbook in pages
+        if cause_class == "probe":  # the journey's own code broke on the answer: nothing is said of the target
             sums["could not look"] += 1
             continue
-        sums["unknown" if said == "unknown" else "named"] += 1
-        wrong = said not in {*state.classes, "unknown"}
+        sums["unknown" if cause_class == "unknown" else "named"] += 1
+        wrong = cause_class not in {*state.classes, "unknown"}
         sums["wrong"] += wrong
-        sums["wrong and high"] += wrong and one.triage.sure == "high"
+        sums["wrong and high"] += wrong and judgement.triage.sure == "high"
         print(
-            f"  {'WRONG ' if wrong else ''}{one.journey.id}: {said}, {one.triage.rule}, {one.triage.sure}, "
-            f"{one.runbook or '-'}, {one.incident[-4:]}: {one.triage.why[:150]}"
+            f"  {'WRONG ' if wrong else ''}{judgement.journey.id}: {cause_class}, {judgement.triage.rule}, {judgement.triage.sure}, "
+            f"{judgement.runbook or '-'}, {judgement.incident[-4:]}: {judgement.triage.why[:150]}"
         )
 
 
@@ -323,7 +323,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--keep", type=Path, help="folder for the verdicts, so that they can be judged anew")
     parser.add_argument("--recorded", type=Path, help="judge the verdicts of this folder, and run nothing")
     given = parser.parse_args(arguments)
-    states = [one for one in states_of(given.set, given.seed) if given.only in one.name]
+    states = [state for state in states_of(given.set, given.seed) if given.only in state.name]
     states = list(islice(states, given.first, given.first + given.count))
     sums = Counter[str]()
     with tempfile.TemporaryDirectory() as spare:

@@ -30,7 +30,7 @@ from sqlalchemy import make_url
 from synthprobe import pipeline
 from synthprobe.cli import remembered
 from synthprobe.cli.impact import make_board
-from synthprobe.cli.past import Past
+from synthprobe.cli.measurements import Past
 from synthprobe.config import Config, read_config
 from synthprobe.detection.degradation import StepDetector
 from synthprobe.detection.watch import States, watch
@@ -81,7 +81,7 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
     all_series = series()
     steps, operations = all_series[: JOURNEYS * (STEPS + 1)], all_series[JOURNEYS * (STEPS + 1) :]
 
-    def one() -> int:
+    def duration_us() -> int:
         return round(CHANCE.lognormvariate(13, 0.25))
 
     yield "runs", ((n, f"run-x{n}", "demo", "", when // 300_000, when, when + 20_000, "") for when, n in at)
@@ -90,8 +90,8 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
         ((n, j, 1, "p", when, 2_000_000, None, None) for when, n in at for j in range(1, JOURNEYS + 1)),
     )
     yield "observations", ((j, when, n, "p", None) for j in range(1, JOURNEYS + 1) for when, n in at)
-    yield "steps", ((s, when, n, 1, one(), None, 0, 0) for s in steps for when, n in at)
-    yield "server_timing", ((s, when, n, 1, 2, one()) for s in operations for when, n in at)
+    yield "steps", ((s, when, n, 1, duration_us(), None, 0, 0) for s in steps for when, n in at)
+    yield "server_timing", ((s, when, n, 1, 2, duration_us()) for s in operations for when, n in at)
     for table, span, begin, end, runs in (
         ("hourly", HOUR, hours_from, raw_from, 12),
         ("daily", DAY, days_from, hours_from, 288),

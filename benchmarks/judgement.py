@@ -75,14 +75,14 @@ def judge(
     situation: Situation, verdict: dict[str, Any], sums: Counter[str], rules: Counter[str], *, verbose: bool
 ) -> None:
     """Print what was said of each journey that did not pass, and count what was right."""
-    broken = [one for one in verdict["journeys"] if one["outcome"] != "passed"]
+    broken = [journey_verdict for journey_verdict in verdict["journeys"] if journey_verdict["outcome"] != "passed"]
     print(f"\n{situation.system}: {situation.name}", flush=True)
     sums["situations"] += 1
     sums["detected"] += bool(broken)
-    incidents = {one.get("incident", "") for one in broken}
-    for one in broken:
-        title = one["journey"]["id"].partition("[")[2].rstrip("]") or one["journey"]["id"]
-        found = one.get("triage") or {"cause_class": "", "rule": "", "sure": "", "why": ""}
+    incidents = {journey_verdict.get("incident", "") for journey_verdict in broken}
+    for judgement in broken:
+        title = judgement["journey"]["id"].partition("[")[2].rstrip("]") or judgement["journey"]["id"]
+        found = judgement.get("triage") or {"cause_class": "", "rule": "", "sure": "", "why": ""}
         named, sure = found["cause_class"], found.get("sure", "medium")
         allowed = next((v for k, v in situation.classes.items() if title.startswith(k)), situation.classes.get("*"))
         wrong = named not in {"unknown", *(allowed or "").split()}
@@ -96,8 +96,8 @@ def judge(
             marks.append(f"WRONG CLASS (may be {allowed})")
             sums["wrong"] += 1
             sums["wrong and high"] += sure == "high"
-        failures = [result["failure"]["message"] for result in one.get("results", ()) if result.get("failure")]
-        spoken = f"{one.get('cause', '')} {found['why']}"
+        failures = [result["failure"]["message"] for result in judgement.get("results", ()) if result.get("failure")]
+        spoken = f"{judgement.get('cause', '')} {found['why']}"
         wanted = next((v for k, v in situation.says.items() if title.startswith(k)), "")
         if wanted and not re.search(wanted, spoken, re.DOTALL):
             marks.append(f"DOES NOT SAY /{wanted}/")
@@ -107,14 +107,14 @@ def judge(
             sums["not so"] += 1
         print(
             _COLUMNS.format(
-                title[:34], one["outcome"], named, sure, one.get("incident", "")[-6:], found["rule"], "; ".join(marks)
+                title[:34], judgement["outcome"], named, sure, judgement.get("incident", "")[-6:], found["rule"], "; ".join(marks)
             )
         )
-        print(f"      cause: {one.get('cause', '')[:230]}\n      why:   {found['why'][:330]}")
+        print(f"      cause: {judgement.get('cause', '')[:230]}\n      why:   {found['why'][:330]}")
         if verbose:
             print("      " + "\n      ".join("\n".join(failures).splitlines()))
     for wanted in situation.says:
-        if not any(wanted in one["journey"]["id"] for one in broken):
+        if not any(wanted in journey_verdict["journey"]["id"] for journey_verdict in broken):
             print(f"      {wanted} PASSED")
             sums["passed in vain"] += 1
     if situation.incidents and len(incidents) != situation.incidents:
@@ -139,7 +139,7 @@ def started(system: str, situations: Sequence[Situation], keep: Path | None) -> 
         folder = project(system, Path(place), proxy.base_url)
         if system != "httpbin":
             good = run(folder, None, proxy.base_url, keep and keep / f"{system} as it should be.json")
-            ends = {one["journey"]["id"]: (one["outcome"], one.get("cause", "")) for one in good["journeys"]}
+            ends = {judgement["journey"]["id"]: (judgement["outcome"], judgement.get("cause", "")) for judgement in good["journeys"]}
             print(f"\n{system}, as it should be: {ends}", flush=True)
         yield proxy, folder
 
@@ -153,11 +153,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--keep", type=Path, help="folder for the verdicts")
     parser.add_argument("--verbose", action="store_true", help="print the messages of failures too")
     given = parser.parse_args(arguments)
-    wanted = [one for one in (KNOWN if given.set == "known" else SET_ASIDE) if given.only in one.name]
+    wanted = [situation for situation in (KNOWN if given.set == "known" else SET_ASIDE) if given.only in situation.name]
     sums, rules = Counter[str](), Counter[str]()
     began = time.monotonic()
     for system in given.system or SYSTEMS:
-        if situations := [one for one in wanted if one.system == system]:
+        if situations := [situation for situation in wanted if situation.system == system]:
             with started(system, situations, given.keep) as (proxy, folder):
                 for number, situation in enumerate(situations):
                     copy = folder.with_name(f"{system}-{number}")
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str]) -> int:
                         verdict = run(copy, situation, proxy.base_url, kept)
                     judge(situation, verdict, sums, rules, verbose=given.verbose)
     names = sorted(name for name in rules if not name.endswith(" right"))
-    print("\nright verdicts of each rule: " + ", ".join(f"{one} {rules[f'{one} right']}/{rules[one]}" for one in names))
+    print("\nright verdicts of each rule: " + ", ".join(f"{name} {rules[f'{name} right']}/{rules[name]}" for name in names))
     print(f"{dict(sums)}; {time.monotonic() - began:.0f} s")
     return 1 if sums["wrong"] or sums["not so"] or sums["not told"] else 0
 

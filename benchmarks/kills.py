@@ -114,7 +114,7 @@ def victims(run: psutil.Process, who: str) -> list[psutil.Process]:
         return [run]
     children = family(run)
     direct = {child.pid for child in run.children()} if run.is_running() else set()
-    return [one for one in children if (one.pid in direct) == (who == "pytest")]
+    return [child for child in children if (child.pid in direct) == (who == "pytest")]
 
 
 def play(number: int, known: Path) -> dict[str, object]:
@@ -145,8 +145,8 @@ def play(number: int, known: Path) -> dict[str, object]:
             run.kill()
             took = float("inf")
         left = psutil.wait_procs(before, timeout=ORPHANS_S)[1]
-        for one in left:
-            one.kill()
+        for orphan in left:
+            orphan.kill()
         if not list(root.glob(".synthprobe/runs/demo/*/verdict.json")):  # the next run judges what a kill left
             server.done, finished = set(), set(server.done)
             start(root, "journeys/test_all.py::test_journey[0]").wait(timeout=90)
@@ -155,13 +155,13 @@ def play(number: int, known: Path) -> dict[str, object]:
     server.shutdown()
     server.server_close()
     whole = [verdict for verdict in verdicts if len(verdict["journeys"]) == JOURNEYS]
-    judged = Counter(one["journey"]["id"] for verdict in whole[:1] for one in verdict["journeys"])
-    outcomes = Counter(one["outcome"] for verdict in whole[:1] for one in verdict["journeys"])
+    judged = Counter(judgement["journey"]["id"] for verdict in whole[:1] for judgement in verdict["journeys"])
+    outcomes = Counter(judgement["outcome"] for verdict in whole[:1] for judgement in verdict["journeys"])
     green = {
-        int(one["journey"]["node_id"].rpartition("[")[2].rstrip("]"))
+        int(judgement["journey"]["node_id"].rpartition("[")[2].rstrip("]"))
         for verdict in whole[:1]
-        for one in verdict["journeys"]
-        if one["outcome"] == "passed"
+        for judgement in verdict["journeys"]
+        if orphan["outcome"] == "passed"
     }
     promised = PROMISED_S.get(name) if who == "supervisor" else DEADLINE_S + 10
     return {
@@ -220,17 +220,17 @@ def main() -> int:
     )
     broken = 0
     for event in EVENTS:
-        its = [row for row in rows if (row["who"], row["signal"]) == event]
-        if not its:
+        rounds = [row for row in rows if (row["who"], row["signal"]) == event]
+        if not rounds:
             continue
-        whole = sum(bool(row["one verdict each"]) for row in its)
-        sums = [sum(int(row[key]) for row in its) for key in ("green unfinished", "orphans", "late")]  # type: ignore[call-overload]
-        broken += len(its) - whole + sum(sums)
-        longest = max(float(row["took_s"]) for row in its)  # type: ignore[arg-type]
-        codes = Counter(str(row["code"]) for row in its)
-        told = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
+        whole = sum(bool(row["one verdict each"]) for row in rounds)
+        sums = [sum(int(row[key]) for row in rounds) for key in ("green unfinished", "orphans", "late")]  # type: ignore[call-overload]
+        broken += len(rounds) - whole + sum(sums)
+        longest = max(float(row["took_s"]) for row in rounds)  # type: ignore[arg-type]
+        codes = Counter(str(row["code"]) for row in rounds)
+        code_counts = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
         green, orphans, late = map(str, sums)
-        table.add_row(*event, str(len(its)), f"{whole}/{len(its)}", green, orphans, f"{longest:.1f}", late, told)
+        table.add_row(*event, str(len(rounds)), f"{whole}/{len(rounds)}", green, orphans, f"{longest:.1f}", late, code_counts)
     console = Console(width=130)
     console.print(table)
     loads = sorted(float(row.get("load", 0)) for row in rows)  # type: ignore[arg-type]

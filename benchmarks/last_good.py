@@ -67,7 +67,7 @@ def main() -> int:
     print(f"{kept} pictures of 15 steps; CPU s of a run that takes them, and of one that has them:")
     for taking, having in pairs:
         print(f"  {taking:6.2f}  {having:6.2f}")
-    taking, having = (statistics.median(one) for one in zip(*pairs, strict=True))
+    taking, having = (statistics.median(column) for column in zip(*pairs, strict=True))
     worst = 0.0
     for minutes in (1, 5, 15):
         share = max(taking - having, 0.0) / (24 * 60 / minutes * having)

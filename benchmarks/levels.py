@@ -30,21 +30,21 @@ class Step:
 
     def see(self, runs: int, level: Callable[[], float], lanes: Sequence[str] = ("paging",)) -> list[int]:
         """After how many runs something was told in these lanes."""
-        told = []
+        alarm_runs = []
         for number in range(1, runs + 1):
             alarms = self.detector.update(300.0 * self.runs, level() * math.exp(self.noise.gauss(0, self.sigma)))
-            told += [number for alarm in alarms if alarm.lane in lanes]
+            alarm_runs += [number for alarm in alarms if alarm.lane in lanes]
             self.runs += 1
-        return told
+        return alarm_runs
 
 
 def changed(seed: int, sigma: float, levels: Sequence[tuple[int, float]], lanes: Sequence[str]) -> list[int]:
     """What is told of the last of some levels."""
     step = Step(seed, sigma)
-    told: list[int] = []
+    alarm_runs: list[int] = []
     for runs, level in levels:
-        told = step.see(runs, lambda level=level: level, lanes)
-    return told
+        alarm_runs = step.see(runs, lambda level=level: level, lanes)
+    return alarm_runs
 
 
 def mode(seed: int, sigma: float, fast: float, level: float, runs: int) -> tuple[list[int], int]:
@@ -56,17 +56,17 @@ def mode(seed: int, sigma: float, fast: float, level: float, runs: int) -> tuple
 
 def spells(seed: int, sigma: float, days: int, slow: Callable[[int], bool]) -> list[int]:
     """On which days two hours at three times the usual are told."""
-    step, told = Step(seed, sigma), []
+    step, alarm_days = Step(seed, sigma), []
     for day in range(days):
         step.see(144, lambda: 200.0)
         factor = 3.0 if slow(day) else 1.0
-        told += [day] if step.see(24, lambda factor=factor: 200.0 * factor) else []
+        alarm_days += [day] if step.see(24, lambda factor=factor: 200.0 * factor) else []
         step.see(120, lambda: 200.0)
-    return told
+    return alarm_days
 
 
 def figures(found: Sequence[list[int]], within: int) -> str:
-    first = sorted(told[0] for told in found if told and told[0] <= within)
+    first = sorted(alarm_runs[0] for alarm_runs in found if alarm_runs and alarm_runs[0] <= within)
     middle = f", after {first[len(first) // 2]}" if first else ""
     return f"{100 * len(first) / len(found):.0f} %{middle}"
 
@@ -89,15 +89,15 @@ def rows(steps: int, sigma: float) -> dict[str, str]:
         ("80 % fast, all between, within 24", 0.8, 130, 24),
     ):
         seen = [mode(seed, sigma, fast, level, within) for seed in range(steps)]
-        made[name] = figures([told for told, _ in seen], within)
+        made[name] = figures([alarm_runs for alarm_runs, _ in seen], within)
         before += sum(wrong for _, wrong in seen)
     made["false alarms before, per 10,000"] = f"{before / (3 * 500 * steps) * 1e4:.2f}"
     few = max(steps // 10, 3)
     days = [spells(seed, sigma, 9, lambda day: day in {5, 6, 7}) for seed in range(few)]
     weeks = [spells(seed, sigma, 28, lambda day: day % 7 == 2) for seed in range(few)]
     for name, found, on in (("day", days, (5, 6, 7)), ("week", weeks, (2, 9, 16, 23))):
-        told = ", ".join(f"{100 * sum(day in one for one in found) / few:.0f}" for day in on)
-        made[f"two hours at × 3 in each {name}: told the first time, the second ..., %"] = told
+        percentages = ", ".join(f"{100 * sum(day in alarm_days for alarm_days in found) / few:.0f}" for day in on)
+        made[f"two hours at × 3 in each {name}: told the first time, the second ..., %"] = percentages
     return made
 
 

@@ -219,14 +219,14 @@ def show(
 ) -> None:
     """Print the figures beside their targets."""
     console = Console(width=100, highlight=False)
-    middle = {way: {key: statistics.median(one[key] for one in all_) for key in all_[0]} for way, all_ in found.items()}
+    middle = {way: {key: statistics.median(measurement[key] for measurement in all_) for key in all_[0]} for way, all_ in found.items()}
     bare = middle["bare"]
     table = Table(title=f"20 browser + 40 API journeys, median of {rounds} alternating rounds")
     for heading in ("way", "CPU s", "× bare", "wall s", "× bare", "peak MB"):
         table.add_column(heading, justify="left" if heading == "way" else "right")
-    for way, one in middle.items():
-        cpu, wall = f"{one['cpu'] / bare['cpu']:.2f}", f"{one['wall'] / bare['wall']:.2f}"
-        table.add_row(way, f"{one['cpu']:.2f}", cpu, f"{one['wall']:.2f}", wall, f"{one['mb']:.0f}")
+    for way, figures in middle.items():
+        cpu, wall = f"{figures['cpu'] / bare['cpu']:.2f}", f"{figures['wall'] / bare['wall']:.2f}"
+        table.add_row(way, f"{figures['cpu']:.2f}", cpu, f"{figures['wall']:.2f}", wall, f"{figures['mb']:.0f}")
     console.print(table)
     ours, peer = middle["synthprobe"], middle["pytest-playwright"]
     for name, value, limit in (

@@ -161,10 +161,10 @@ def main() -> None:
             for way, figures in spent.items():
                 command = [sys.executable, __file__, "--visit", url, path, way]
                 figures.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-        whole = {way: statistics.median(sum(one.values()) for one in figures) for way, figures in spent.items()}
+        whole = {way: statistics.median(sum(figure.values()) for figure in figures) for way, figures in spent.items()}
         print(f"{name:26}" + "".join(f"{whole[way]:9.2f} ×{whole[way] / whole['open']:6.2f}" for way in WAYS))
     for kind in KINDS:
-        seconds = {way: statistics.median(one[kind] for one in figures) for way, figures in spent.items()}
+        seconds = {way: statistics.median(figure[kind] for figure in figures) for way, figures in spent.items()}
         print(f"  {kind:24}" + "".join(f"{seconds[way]:9.2f}        " for way in WAYS))
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores")
     server.shutdown()

@@ -110,7 +110,7 @@ token = "access_token"
         return api.post("/flow", json={"label": f"Probe {token}", "nodes": [], "configs": []}).expect(200).json["id"]
 
     def names(self, api: Api) -> list[str]:
-        return sorted(one["label"] for one in api.get("/flows").expect(200).json if one["type"] == "tab")
+        return sorted(flow["label"] for flow in api.get("/flows").expect(200).json if flow["type"] == "tab")
 
 
 class Notes(foreign_systems.Datasette):
@@ -148,7 +148,7 @@ body = { id = "{id}" }
         return None
 
     def names(self, api: Api) -> list[str]:
-        return sorted(one["name"] for one in api.get("/notes/notes.json?_shape=array&_size=max").expect(200).json)
+        return sorted(note["name"] for note in api.get("/notes/notes.json?_shape=array&_size=max").expect(200).json)
 
 
 class SoftDelete(Place):
@@ -247,20 +247,20 @@ def kill(name: str, kills: int) -> tuple[list[str], list[str]]:
             with History.open(root / "history.db") as history:
                 access, now = Access(api=lambda: api, page=lambda kind: None), datetime.now(UTC) + timedelta(hours=1)
                 found = sweep(target, {}, history, lambda: access, now=now, lock=root / "lock", limit=1000)
-                said, opened = Counter(one.status for one in found), history.entries("here")
+                statuses, opened = Counter(swept.status for swept in found), history.entries("here")
             after = place.names(api)
-    wrong = [one.detail for one in found if one.status not in {"gone", "removed"}]
-    if said["removed"] != left or said["gone"] != kills - left:
-        wrong.append(f"{left} were there and {kills - left} were not, and {dict(said)} was said")
+    wrong = [swept.detail for swept in found if swept.status not in {"gone", "removed"}]
+    if statuses["removed"] != left or statuses["gone"] != kills - left:
+        wrong.append(f"{left} were there and {kills - left} were not, and {dict(statuses)} was said")
     if killed != kills:
         wrong.append(f"{kills - killed} journeys were not killed where they should have been")
     if opened:
         wrong.append(f"{len(opened)} entries of the ledger stayed open")
     lost, kept = Counter(before) - Counter(after), Counter(after) - Counter(before)
-    wrong += [f"{one} was somebody else's and is gone" for one in lost]
-    wrong += [f"{one} was left behind" for one in kept]
-    row = [name, killed, left, said["removed"], said["gone"], sum(kept.values()), sum(lost.values()), len(wrong)]
-    return [str(one) for one in row], wrong
+    wrong += [f"{label} was somebody else's and is gone" for label in lost]
+    wrong += [f"{label} was left behind" for label in kept]
+    row = [name, killed, left, statuses["removed"], statuses["gone"], sum(kept.values()), sum(lost.values()), len(wrong)]
+    return [str(cell) for cell in row], wrong
 
 
 def main() -> int:
@@ -274,7 +274,7 @@ def main() -> int:
     for name in given.systems:
         row, found = kill(name, given.kills)
         table.add_row(*row)
-        wrong += [f"{name}: {one}" for one in found]
+        wrong += [f"{name}: {mistake}" for mistake in found]
     Console(width=120).print(table, *wrong, sep="\n")
     return int(bool(wrong))
 

@@ -79,7 +79,7 @@ def _(work: Work) -> str:
 
 def lost_grants(work: Work, role: str) -> list[str]:
     held, delivered = (
-        {one["action"] for one in read(work, f"/api/admin/{what}")["grants"] if one["role"] == role}
+        {grant["action"] for grant in read(work, f"/api/admin/{what}")["grants"] if grant["role"] == role}
         for what in ("grants", "delivered")
     )
     return sorted(delivered - held)
@@ -122,10 +122,10 @@ def _(work: Work, role: str = "dispatcher") -> str:
 
 def locked_accounts(work: Work, user: str) -> list[str]:
     accounts = read(work, "/api/admin/accounts")["accounts"]
-    known = {one["name"] for one in accounts}
+    known = {record["name"] for record in accounts}
     near = " or ".join(get_close_matches(user, sorted(known))) or "another one"
     assert user in {"", *known}, f"There is no account {user!r}; perhaps {near} was meant"
-    return [one["name"] for one in accounts if one["state"] and user in {"", one["name"]}]
+    return [record["name"] for record in accounts if record["state"] and user in {"", record["name"]}]
 
 
 @fix(
@@ -163,9 +163,9 @@ def _(work: Work, user: str = "") -> str:
 
 def hiding_dispatchers(work: Work) -> list[str]:
     """Dispatchers whose own filter hides incidents; a filter of a wall display is no fault."""
-    roles = {one["name"]: one["role"] for one in read(work, "/api/admin/accounts")["accounts"]}
+    roles = {record["name"]: record["role"] for record in read(work, "/api/admin/accounts")["accounts"]}
     hiding = read(work, "/api/admin/preferences")["preferences"]
-    return sorted({one["account"] for one in hiding if roles.get(one["account"]) == "dispatcher"})
+    return sorted({preference["account"] for preference in hiding if roles.get(preference["account"]) == "dispatcher"})
 
 
 @fix(
@@ -201,7 +201,7 @@ def _(work: Work) -> str:
 
 def strangers(work: Work, unit: str) -> list[str]:
     """Badges that are logged on to a unit that is not theirs."""
-    own = {one["name"] for one in read(work, "/api/admin/accounts")["accounts"] if one["unit"] == unit}
+    own = {record["name"] for record in read(work, "/api/admin/accounts")["accounts"] if record["unit"] == unit}
     return [badge for badge in read(work, f"/api/units/{unit}")["crew"] if badge not in own]
 
 
@@ -243,7 +243,7 @@ def stands_still(work: Work, job: str) -> bool:
     """Whether a job's heartbeat stays as it is for a second and a half; a job that runs beats twice a second."""
 
     def beat() -> str:
-        return next(one["beat_at"] for one in read(work, "/api/jobs")["jobs"] if one["name"] == job)
+        return next(record["beat_at"] for record in read(work, "/api/jobs")["jobs"] if record["name"] == job)
 
     before = beat()
 
@@ -288,7 +288,7 @@ def _(work: Work) -> str:
 
 
 def waiting_messages(work: Work) -> int:
-    return next(one["waiting"] for one in read(work, "/api/jobs")["jobs"] if one["name"] == "notify")
+    return next(record["waiting"] for record in read(work, "/api/jobs")["jobs"] if record["name"] == "notify")
 
 
 @fix(
@@ -481,7 +481,7 @@ def _(work: Work) -> str:
 def orphaned(work: Work, minutes: int) -> list[str]:
     before = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
     board = read(work, "/api/incidents", "supervisor")["incidents"]
-    return [one["number"] for one in board if one["synthetic"] and one["created_at"] < before]
+    return [incident["number"] for incident in board if incident["synthetic"] and incident["created_at"] < before]
 
 
 @fix(

@@ -28,8 +28,8 @@ class Issuer:
 
     def token(self, *, key: Any = None, kid: str = "one", **claims: Any) -> str:
         now = int(time.time())
-        said = {"iss": self.url, "aud": "synthprobe", "iat": now, "exp": now + 300, "actor_id": self.person, **claims}
-        kept = {name: value for name, value in said.items() if value is not None}
+        payload = {"iss": self.url, "aud": "synthprobe", "iat": now, "exp": now + 300, "actor_id": self.person, **claims}
+        kept = {name: value for name, value in payload.items() if value is not None}
         return jwt.encode(kept, key or self.key, "RS256", headers={"kid": kid})
 
     def keys(self) -> dict[str, Any]:

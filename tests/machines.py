@@ -88,8 +88,8 @@ class Fleet:
             base_url="http://127.0.0.1:9", slot=plan.slot, started_at=at, location=place.location, part=place.part,
         )  # fmt: skip
         judged = []
-        for one in plan.parts[place.part - 1].journeys:
-            outcome = bad.get(one.id, "passed")
+        for journey_record in plan.parts[place.part - 1].journeys:
+            outcome = bad.get(journey_record.id, "passed")
             failure = None
             if outcome == "failed":
                 failure = Failure(
@@ -99,10 +99,10 @@ class Fleet:
             step = Step(title="open", status="failed" if failure else "passed", started_at=at, duration_s=took_s)
             cause = {"failed": "expected 200, got 500", "unknown": "browser: it died"}.get(outcome, "")
             result = Result(
-                run_id=run.id, target=self.target, journey=one, attempt=1, outcome=outcome, cause=cause, started_at=at,
+                run_id=run.id, target=self.target, journey=journey_record, attempt=1, outcome=outcome, cause=cause, started_at=at,
                 duration_s=took_s + 0.1, steps=(step,), failure=failure,
             )  # fmt: skip
-            judged.append(JourneyVerdict(journey=one, outcome=outcome, cause=cause, results=(result,)))
+            judged.append(JourneyVerdict(journey=journey_record, outcome=outcome, cause=cause, results=(result,)))
         return Verdict(run=run, journeys=tuple(judged), finished_at=at + timedelta(seconds=1))
 
     def conclude(self, slot: int | None = None, name: str = "centre", *words: str) -> dict:
@@ -119,13 +119,13 @@ class Fleet:
 
     def incidents(self) -> list[dict]:
         with self.history() as history:
-            return [to_builtins(one) for one in history.incidents(self.target)]
+            return [to_builtins(incident) for incident in history.incidents(self.target)]
 
 
 def outcomes(printed: dict) -> dict[str, str]:
-    return {one["journey"]["id"]: one["outcome"] for one in printed["journeys"]}
+    return {judgement["journey"]["id"]: judgement["outcome"] for judgement in printed["journeys"]}
 
 
 def votes(printed: dict, journey: str) -> dict[str, str]:
-    (found,) = (one for one in printed["journeys"] if one["journey"]["id"] == journey)
+    (found,) = (judgement for judgement in printed["journeys"] if judgement["journey"]["id"] == journey)
     return {vote["location"]: vote["outcome"] for vote in found["votes"]}

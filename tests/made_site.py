@@ -21,8 +21,8 @@ def publish(
 ) -> Path:
     """Publish whole runs; the first page."""
     runs = [
-        JudgedRun(folder=one, verdict=pipeline.read_verdict(one / "verdict.json"), label=(labels or {}).get(one, ""))
-        for one in folders
+        JudgedRun(folder=folder, verdict=pipeline.read_verdict(folder / "verdict.json"), label=(labels or {}).get(folder, ""))
+        for folder in folders
     ]
     whole = Whole(state=site.parent / "state", allure=allure)
     publish_runs(FolderStore(site), runs, Site(whole=whole, **how), datetime.now(UTC))

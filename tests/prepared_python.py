@@ -99,7 +99,7 @@ HIDDEN = [
     "synthprobe.plugin.canaries",
     "synthprobe.plugin.collection",
     "synthprobe.plugin.fixtures",
-    "synthprobe.plugin.ladder",
+    "synthprobe.plugin.browser_fixtures",
     "synthprobe.plugin.last_words",
     "synthprobe.plugin.quiet",
     "synthprobe.plugin.session",
@@ -291,13 +291,13 @@ def serve(line: socket.socket, door: socket.socket | None = None) -> None:
         if ordered is None:
             return
         order, streams = ordered
-        told, tell = os.pipe()
+        reply, tell = os.pipe()
         between = os.fork()
         if not between:
             _begin(order, streams, tell)
         os.waitpid(between, 0)  # now the fork of the fork is a child of who ordered it
-        line.sendall(os.read(told, 4))
-        for number in (told, tell, *streams):
+        line.sendall(os.read(reply, 4))
+        for number in (reply, tell, *streams):
             os.close(number)
 
 

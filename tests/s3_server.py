@@ -116,8 +116,8 @@ def _free_ports(count: int) -> list[int]:
     ports: list[int] = []
     with contextlib.ExitStack() as held:
         while len(ports) < count:
-            one = held.enter_context(socket.create_server(("127.0.0.1", 0)))
-            port = one.getsockname()[1]
+            listener = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = listener.getsockname()[1]
             with contextlib.suppress(OSError):
                 if port < 55_000:
                     held.enter_context(socket.create_server(("127.0.0.1", port + 10_000)))

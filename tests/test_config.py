@@ -125,7 +125,7 @@ def test_what_is_wrong_with_any_target_is_told_at_once_with_its_line_and_no_pass
     ]
     found = sorted(mistakes, key=lambda sentence: int(sentence.split(":")[1].split()[0]))
     for line, says in expected:
-        assert any(one.startswith(f"synthprobe.toml:{line} ") and says in one for one in found), (line, says, found)
+        assert any(sentence.startswith(f"synthprobe.toml:{line} ") and says in sentence for sentence in found), (line, says, found)
 
 
 def test_pyproject_serves_as_well(tmp_path: Path):
@@ -182,8 +182,8 @@ def test_the_environment_names_the_browser(tmp_path: Path):
 
 def numbers(kind: msgspec.inspect.Type, place: str = "") -> Iterator[tuple[str, IntType | FloatType]]:
     if isinstance(kind, StructType):
-        for one in msgspec.structs.fields(kind.cls):
-            yield from numbers(type_info(one.type), f"{place}.{one.encode_name}".lstrip("."))
+        for field in msgspec.structs.fields(kind.cls):
+            yield from numbers(type_info(field.type), f"{place}.{field.encode_name}".lstrip("."))
     elif isinstance(kind, DictType):
         yield from numbers(kind.value_type, f"{place}.NAME")
     elif isinstance(kind, VarTupleType):
@@ -196,9 +196,9 @@ def numbers(kind: msgspec.inspect.Type, place: str = "") -> Iterator[tuple[str, 
 def test_every_number_has_a_range_and_the_reference_names_it(key: str, kind: IntType | FloatType):
     assert kind.le is not None
     assert (kind.ge is None) != (kind.gt is None)
-    told = REFERENCE.read_text().split(f"## `{key}`\n")[1].split("\n## ")[0]
+    section = REFERENCE.read_text().split(f"## `{key}`\n")[1].split("\n## ")[0]
     least = f"From {kind.ge:,} to" if kind.gt is None else f"Above {kind.gt:,}, at most"
-    assert f"{least} {kind.le:,}" in told
+    assert f"{least} {kind.le:,}" in section
 
 
 @pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e12"])

@@ -64,25 +64,25 @@ def test_every_available_unit_is_recommended(desk: Api, caller):
         def complete() -> list[dict]:
             near = desk.get("/api/recommend", params=here).expect(200).json_rows("units", key="id", at_least=0)
             units = desk.get("/api/units").expect(200).json_rows("units", key="id")
-            free = {one["id"] for one in units if one["primary"] == "Available" and not one["synthetic"]}
-            missing = sorted(free - {one["id"] for one in near})
+            free = {unit["id"] for unit in units if unit["primary"] == "Available" and not unit["synthetic"]}
+            missing = sorted(free - {unit["id"] for unit in near})
             assert not missing, f"{missing} are available and not recommended"
             return near
 
         near = eventually(complete, within="2s")
     with step("nobody who is at work is among them", checks="rule"):
         units = desk.get("/api/units").expect(200).json_rows("units", key="id")
-        busy = {one["id"] for one in units if one["primary"] != "Available"} & {one["id"] for one in near}
+        busy = {unit["id"] for unit in units if unit["primary"] != "Available"} & {unit["id"] for unit in near}
         assert not busy, f"{sorted(busy)} are at work and recommended"
     with step("each is recommended as what it is", checks="rule"):
-        known = {one["id"]: one["agency"] for one in units}
-        wrong = [one for one in near if (one["agency"], one["primary"]) != (known.get(one["id"]), "Available")]
+        known = {unit["id"]: unit["agency"] for unit in units}
+        wrong = [unit for unit in near if (unit["agency"], unit["primary"]) != (known.get(unit["id"]), "Available")]
         assert not wrong, f"it is recommended as {wrong[0]}, listed as {known.get(wrong[0]['id'])}"
     with step("the nearest stands first, in either town", budget="2s", checks="rule"):
         for place in (here, {"lat": 47.75, "lng": -122.1}):
             found = desk.get("/api/recommend", params=place).expect(200)
-            for one in found.json_rows("units", key="id", order=("distance_km",), at_least=0):
-                assert abs(one["distance_km"] - km(place, one)) < 0.1, f"{one['id']} is {km(place, one):.2f} km away"
+            for near_unit in found.json_rows("units", key="id", order=("distance_km",), at_least=0):
+                assert abs(near_unit["distance_km"] - km(place, near_unit)) < 0.1, f"{near_unit['id']} is {km(place, near_unit):.2f} km away"
 
 
 @pytest.mark.journey(id="unit-status", owner="fleet-desk", severity="blocker", runbook="unit-status", uses_per_day=9000)
@@ -111,10 +111,10 @@ def test_every_board_follows_the_unit(
             assert unit["secondary"] == "EnRoute", f"SYN-01 is stored as {unit['secondary']}, EnRoute was expected"
 
         eventually(stored, within="2s")
-        told = unit_log("SYN-01")
+        entries = unit_log("SYN-01")
     row = second_dispatcher.locator('tr[data-unit="SYN-01"]')
     with step("the other dispatcher's board hears of it", budget="2s", checks="live", role="dispatcher"):
-        heard = f"{told[-1]['at'][11:19]} {told[-1]['text']}"  # with its time, as it said so before as well
+        heard = f"{entries[-1]['at'][11:19]} {entries[-1]['text']}"  # with its time, as it said so before as well
         expect(second_dispatcher.get_by_test_id("activity")).to_contain_text(heard)
     with step("and shows it", budget="2s", checks="rule"):
         expect(row).to_contain_text("EnRoute")
@@ -154,8 +154,8 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_in
     with step("SYN-02 is on scene", checks="read-after-write"):
         number = sent("SYN-02")
         for status in ("EnRoute", "OnScene"):
-            said = desk.post("/api/units/SYN-02/status", json={"status": status}).expect(200)
-            said.json_has(id="SYN-02", secondary=status, incident=number)
+            answer = desk.post("/api/units/SYN-02/status", json={"status": status}).expect(200)
+            answer.json_has(id="SYN-02", secondary=status, incident=number)
         before = desk.get("/api/units/SYN-02").expect(200).json_has("incident", "version", secondary="OnScene").json
     with step("the incident has the times of its stages, in order", checks="rule"):
         stages = ("created_at", "dispatched_at", "enroute_at", "onscene_at")
@@ -168,22 +168,22 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_in
             "SYN-02 is EnRoute (dispatcher1)",
             "SYN-02 is OnScene (dispatcher1)",
         ]
-        told = unit_log("SYN-02")[-3:]
-        assert [entry["text"] for entry in told] == way, f"the log ends with {told}, {way} was expected"
-        for entry, at in zip(told, times[1:], strict=True):
+        entries = unit_log("SYN-02")[-3:]
+        assert [entry["text"] for entry in entries] == way, f"the log ends with {entries}, {way} was expected"
+        for entry, at in zip(entries, times[1:], strict=True):
             assert entry["kind"].startswith("responder:"), f"the log has {entry}"
             off = datetime.fromisoformat(entry["at"]) - datetime.fromisoformat(at)
             assert abs(off.total_seconds()) < 3, f"{entry['text']!r} is told of {entry['at']}, it was at {at}"
     with step("the activity tells it too, the newest first"):
         events = activity(watch)
         assert events[0]["id"] > newest, f"the activity ends with {events[0]}, as before"
-        new = [one for one in events if one["id"] > newest]  # the run before told the same
-        stages = [(one["subject"], one["at"], one["text"]) for one in new if one["text"] in way]
-        want = [("SYN-02", entry["at"], entry["text"]) for entry in told if entry["at"] > events[-1]["at"]]
+        new = [event for event in events if event["id"] > newest]  # the run before told the same
+        stages = [(event["subject"], event["at"], event["text"]) for event in new if event["text"] in way]
+        want = [("SYN-02", entry["at"], entry["text"]) for entry in entries if entry["at"] > events[-1]["at"]]
         assert stages == want[::-1], f"the activity tells {stages}, {want[::-1]} was expected"
     with step("both lists say what the records say", checks="read-after-write"):
         listed = watch.get("/api/units").expect(200).json_rows("units", key="id")
-        row = next((one for one in listed if one["id"] == "SYN-02"), {})
+        row = next((unit for unit in listed if unit["id"] == "SYN-02"), {})
         shown = {name: row.get(name) for name in ("primary", "secondary", "incident", "version")}
         assert shown == {name: before[name] for name in shown}, f"the list has SYN-02 as {shown}"
     with step("somebody else calls about the same place"):
@@ -224,13 +224,13 @@ def test_the_crew_is_told(desk: Api, watch: Api, sent):
         number = sent("SYN-05")
     with step("its crew is told", budget="3s", checks="delivery"):
 
-        def told() -> None:
+        def notified() -> None:
             record = desk.get(f"/api/incidents/{number}").expect(200)
             messages = record.json_rows("messages", key="unit", has=("queued_at",), at_least=0, once=False)
             assert [message["unit"] for message in messages] == ["SYN-05"], f"one message was expected: {messages}"
             assert messages[0]["sent_at"], f"the message waits since {messages[0]['queued_at']}"
 
-        eventually(told, within="3s")
+        eventually(notified, within="3s")
     with step("who is sent is not recommended again, nor a real unit for a synthetic incident", checks="rule"):
         ids = [unit["id"] for unit in recommended(desk, number)]
         wrong = [id for id in ids if id == "SYN-05" or not id.startswith("SYN-")]
@@ -242,4 +242,4 @@ def test_the_crew_is_told(desk: Api, watch: Api, sent):
         for reader in (desk, watch):
             reader.get(f"/api/incidents/{number}").expect(200).json_has(status="Closed", disposition="Handled")
             listed = reader.get("/api/incidents").expect(200).json_rows("incidents", key="number", at_least=0)
-            assert number not in [one["number"] for one in listed], f"{number} is closed and on the board"
+            assert number not in [incident["number"] for incident in listed], f"{number} is closed and on the board"

@@ -51,7 +51,7 @@ def test_what_is_written_is_there_for_everyone(desk: Api, watch: Api, new_incide
             assert times == sorted(times), f"from {began} to {ends} it was made, its entries are of {times[1:-1]}"
     with step("its row on the board says the same", checks="read-after-write"):
         listed = watch.get("/api/incidents").expect(200).json_rows("incidents", key="number")
-        row = next((one for one in listed if one["number"] == number), None)
+        row = next((incident for incident in listed if incident["number"] == number), None)
         assert row, f"{number} is open and not among {len(listed)} on the board"
         other = {name: (value, record.get(name)) for name, value in row.items() if value != record.get(name)}
         assert not other, f"board and record differ in {other}"
@@ -78,11 +78,11 @@ def test_a_note_and_a_closing_reach_everyone(dispatcher: Page, desk: Api, new_in
         )
     with step("the page says what the record says, and its log what was done", checks="rule"):
         record = desk.get(f"/api/incidents/{number}").expect(200).json
-        for said in (record["type"], caller.address, caller.name, record["description"]):
-            expect(dispatcher.locator("#facts")).to_contain_text(said)
-        told = dispatcher.get_by_test_id("history").locator("li").all_inner_texts()
-        want = [f"{one['at'][11:19]} {one['text']}" for one in record["history"]]
-        assert [" ".join(one.split()) for one in told] == want, f"the log shows {told}, {want} was expected"
+        for fact in (record["type"], caller.address, caller.name, record["description"]):
+            expect(dispatcher.locator("#facts")).to_contain_text(fact)
+        lines = dispatcher.get_by_test_id("history").locator("li").all_inner_texts()
+        want = [f"{entry['at'][11:19]} {entry['text']}" for entry in record["history"]]
+        assert [" ".join(line.split()) for line in lines] == want, f"the log shows {lines}, {want} was expected"
     with step("close it", budget="3s"):
         dispatcher.get_by_label("Disposition").select_option("Report taken")
         dispatcher.get_by_role("button", name="Close incident").click()
@@ -133,4 +133,4 @@ def test_a_reopened_incident_stays_open(desk: Api, watch: Api, new_incident):
         assert kinds == ["incident:new", "incident:close", "incident:update", "incident:update"], f"got {kinds}"
     with step("and it is on the board", checks="rule"):
         listed = watch.get("/api/incidents").expect(200).json_rows("incidents", key="number")
-        assert number in [one["number"] for one in listed], f"{number} is open and not on the board"
+        assert number in [incident["number"] for incident in listed], f"{number} is open and not on the board"

@@ -25,12 +25,12 @@ def units_of(answer: Response) -> list[dict]:
 
 def real(incidents: list[dict]) -> list[str]:
     """Numbers of incidents that no journey makes and removes meanwhile."""
-    return [one["number"] for one in incidents if not one["synthetic"]]
+    return [incident["number"] for incident in incidents if not incident["synthetic"]]
 
 
-def in_area(one: dict) -> bool:
+def in_area(unit: dict) -> bool:
     south, north, west, east = AREA
-    return south <= one["lat"] <= north and west <= one["lng"] <= east
+    return south <= unit["lat"] <= north and west <= unit["lng"] <= east
 
 
 def expect_true_ages(answer: Response, units: list[dict]) -> None:
@@ -79,7 +79,7 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows,
 
         def true_to_record() -> None:
             listed = watch.get("/api/incidents").expect(200).json_rows("incidents", key="number", at_least=0)
-            want = {one["number"]: written(one) for one in listed if not one["synthetic"]}
+            want = {incident["number"]: written(incident) for incident in listed if not incident["synthetic"]}
             wrong = [(row, want[row[1]]) for row in texts(page, "incidents") if row[1] in want and row != want[row[1]]]
             assert not wrong, f"the board shows {wrong[0][0]}, {wrong[0][1]} was expected"
 
@@ -87,9 +87,9 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows,
     with step("so does each unit's", checks="rule"):
 
         def units_true() -> None:
-            listed = [one for one in units_of(watch.get("/api/units")) if not one["synthetic"]]
-            want = sorted([one["id"], one["secondary"], one["incident"] or "–"] for one in listed)
-            ids = {one["id"] for one in listed}
+            listed = [unit for unit in units_of(watch.get("/api/units")) if not unit["synthetic"]]
+            want = sorted([unit["id"], unit["secondary"], unit["incident"] or "–"] for unit in listed)
+            ids = {unit["id"] for unit in listed}
             shown = [row[:3] for row in texts(page, "units") if row[0] in ids]
             assert shown == want, f"the board shows {shown}, {want} was expected"
 
@@ -115,13 +115,13 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows,
         assert count == header, f"the header counts {header} that wait, the list has {count}"
 
         def free() -> None:
-            units = [one for one in units_of(watch.get("/api/units")) if not one["synthetic"]]
+            units = [unit for unit in units_of(watch.get("/api/units")) if not unit["synthetic"]]
             green, header = page.evaluate(
                 "() => [[...document.querySelectorAll('g.unit')].filter(g => g.querySelector('[fill=\"#4cc38a\"]'))"
                 ".map(g => g.dataset.unit), Number(document.querySelector('[data-testid=stat-available]').textContent)]"
             )
             assert header == len(green), f"the header counts {header} free units, the map shows {len(green)} green"
-            wrong = {one["id"] for one in units if (one["id"] in green) != (one["primary"] == "Available")}
+            wrong = {unit["id"] for unit in units if (unit["id"] in green) != (unit["primary"] == "Available")}
             assert not wrong, f"the colour of {sorted(wrong)} on the map is not that of their status"
 
         eventually(free, within="5s")
@@ -145,16 +145,16 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows,
         newest, *_ = activity(watch)
         listed = page.get_by_test_id("activity").locator("li")
         expect(listed.filter(has_text=newest["text"]).filter(has_text=newest["at"][11:19]).first).to_be_visible()
-        order = [f"{one['at'][11:19]} {one['text']}" for one in activity(watch)]
+        order = [f"{event['at'][11:19]} {event['text']}" for event in activity(watch)]
         shown = listed.all_inner_texts()
         places = [order.index(text) for text in shown if order.count(text) == shown.count(text) == 1]
         assert places == sorted(places), f"the order is {places}"
 
 
-def written(one: dict) -> list[str]:
+def written(incident: dict) -> list[str]:
     """An incident as its row on the board says it."""
     return [
-        str(one["priority"]), one["number"], one["type"], one["address"], one["status"], ", ".join(one["units"]),
+        str(incident["priority"]), incident["number"], incident["type"], incident["address"], incident["status"], ", ".join(incident["units"]),
     ]  # fmt: skip
 
 
@@ -164,44 +164,44 @@ def test_the_lists_of_the_board_agree(desk: Api):
     with step("read both lists"):
         needed = ("status", "created_at", "client_token", "priority", "units", "synthetic")
         rows = desk.get("/api/incidents").expect(200).json_rows("incidents", key="number", has=needed, at_least=0)
-        incidents = [one for one in rows if not one["synthetic"]]
+        incidents = [row for row in rows if not row["synthetic"]]
         answer = desk.get("/api/units")
         every_unit = units_of(answer)
-        units = [one for one in every_unit if not one["synthetic"]]
+        units = [unit for unit in every_unit if not unit["synthetic"]]
     with step("each unit lies in this centre's area", checks="invariant"):
-        for one in every_unit:
-            assert in_area(one), f"{one['id']} is at {one['lat']}, {one['lng']}"
+        for listed_unit in every_unit:
+            assert in_area(listed_unit), f"{listed_unit['id']} is at {listed_unit['lat']}, {listed_unit['lng']}"
     with step("the lists say what each one's own record says", budget="3s"):
-        for one in units[:: max(1, len(units) // 3)]:
-            kept = {name: value for name, value in one.items() if name not in MOVING}
-            own = desk.get(f"/api/units/{one['id']}").expect(200).json_has(*MOVING, **kept).json
-            assert own["fix_at"] >= one["fix_at"], f"{one['id']} was at {own['fix_at']}, listed with {one['fix_at']}"
-            assert in_area(own), f"{one['id']} is at {own['lat']}, {own['lng']}"
-        for one in incidents[:: max(1, len(incidents) // 2)]:
-            desk.get(f"/api/incidents/{one['number']}").expect(200).json_has(**one)
+        for listed_unit in units[:: max(1, len(units) // 3)]:
+            kept = {name: value for name, value in listed_unit.items() if name not in MOVING}
+            own = desk.get(f"/api/units/{listed_unit['id']}").expect(200).json_has(*MOVING, **kept).json
+            assert own["fix_at"] >= listed_unit["fix_at"], f"{listed_unit['id']} was at {own['fix_at']}, listed with {listed_unit['fix_at']}"
+            assert in_area(own), f"{listed_unit['id']} is at {own['lat']}, {own['lng']}"
+        for listed_unit in incidents[:: max(1, len(incidents) // 2)]:
+            desk.get(f"/api/incidents/{listed_unit['number']}").expect(200).json_has(**listed_unit)
     with step("each age is the age of the position", checks="rule"):
         expect_true_ages(answer, every_unit)
     with step("no position was measured after it was received", checks="invariant"):
         expect_measured_before_received(every_unit)
     with step("the most urgent stands first, the longest waiting first among them", checks="rule"):
-        order = [(one["priority"], one["created_at"]) for one in incidents]
+        order = [(incident["priority"], incident["created_at"]) for incident in incidents]
         assert order == sorted(order), f"the order is {order}"
     with step("no incident comes from the future, none is closed", checks="invariant"):
         latest = answer.server_now + timedelta(seconds=5)
-        for one in incidents:
-            assert datetime.fromisoformat(one["created_at"]) < latest, f"{one['number']} was made {one['created_at']}"
-            assert one["status"] not in {"Closed", "Cancelled"}, f"{one['number']} is {one['status']}"
+        for listed_unit in incidents:
+            assert datetime.fromisoformat(listed_unit["created_at"]) < latest, f"{listed_unit['number']} was made {listed_unit['created_at']}"
+            assert listed_unit["status"] not in {"Closed", "Cancelled"}, f"{listed_unit['number']} is {listed_unit['status']}"
     with step("each has a type, a priority and an address, and lies in this centre's area", checks="invariant"):
-        for one in incidents:
-            assert all((one["type"], one["address"])), f"{one['number']} has no type or no address: {one}"
-            assert one["priority"] in range(1, 6), f"{one['number']} has the priority {one['priority']}"
-            assert one["lat"] is None or in_area(one), f"{one['number']} lies at {one['lat']}, {one['lng']}"
+        for listed_unit in incidents:
+            assert all((listed_unit["type"], listed_unit["address"])), f"{listed_unit['number']} has no type or no address: {listed_unit}"
+            assert listed_unit["priority"] in range(1, 6), f"{listed_unit['number']} has the priority {listed_unit['priority']}"
+            assert listed_unit["lat"] is None or in_area(listed_unit), f"{listed_unit['number']} lies at {listed_unit['lat']}, {listed_unit['lng']}"
     with step("units and incidents name each other", checks="invariant"):
-        by_incident = {(number, one["number"]) for one in incidents for number in one["units"]}
-        by_unit = {(one["id"], one["incident"]) for one in units if one["incident"]}
+        by_incident = {(number, incident["number"]) for incident in incidents for number in incident["units"]}
+        by_unit = {(unit["id"], unit["incident"]) for unit in units if unit["incident"]}
         assert by_incident == by_unit, f"only one side knows {sorted(by_incident ^ by_unit)}"
     with step("a unit at work is not available", checks="invariant"):
-        idle = [one["id"] for one in units if one["incident"] and one["primary"] == "Available"]
+        idle = [unit["id"] for unit in units if unit["incident"] and unit["primary"] == "Available"]
         assert not idle, f"{idle} have an incident and are available"
     with step("positions are fresh, those of moving units above all", checks="freshness"):
         expect_fresh(desk, every_unit)
@@ -226,15 +226,15 @@ def test_units_on_the_map_are_where_they_are(dispatcher: Page, desk: Api):
             "label: g.textContent.trim(), lat: +g.dataset.lat, lng: +g.dataset.lng, "
             "x: +c.getAttribute('cx'), y: +c.getAttribute('cy')}; })"
         )
-        for one in drawn:
-            assert one["label"] == one["id"], f"{one['id']} is labelled {one['label']!r}"
+        for marker in drawn:
+            assert marker["label"] == marker["id"], f"{marker['id']} is labelled {marker['label']!r}"
         for along, across in (("lng", "x"), ("lat", "y")):
-            first, last = (choose(drawn, key=lambda one: one[along]) for choose in (min, max))
+            first, last = (choose(drawn, key=lambda point: point[along]) for choose in (min, max))
             slope = (last[across] - first[across]) / (last[along] - first[along])
             assert (slope > 0) == (across == "x"), "the map is the wrong way round"
-            for one in drawn:
-                off = abs(first[across] + slope * (one[along] - first[along]) - one[across])
-                assert off < 1, f"{one['id']} is drawn {off:.0f} px away from its {along}"
+            for marker in drawn:
+                off = abs(first[across] + slope * (marker[along] - first[along]) - marker[across])
+                assert off < 1, f"{marker['id']} is drawn {off:.0f} px away from its {along}"
     with step("no position was measured after it was received", checks="invariant"):
         expect_measured_before_received(units)
     with step("the ages shown are the ages of the positions", checks="rule"):

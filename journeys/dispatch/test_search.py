@@ -119,13 +119,13 @@ def test_an_address_lies_in_its_town(desk: Api, caller):
             assert place["town"] in place["address"], f"the address of {place['town']} is {place['address']!r}"
     with step("the search finds the same places", checks="sentinel"):
         found = desk.get("/api/search", params={"kind": "address", "q": "100 Main Street"}).expect(200)
-        others = [one for one in found.json_rows("results", key="address") if one not in places]
+        others = [place for place in found.json_rows("results", key="address") if place not in places]
         assert not others, f"the search finds {others}, the look-up {places}"
     with step("an address has its known dangers and no others'", budget="2s", checks="sentinel"):
         for address, danger in ((caller.address, caller.hazard), ("100 Main Street, Harborview", "")):
-            told = desk.get("/api/hazards", params={"addr": address}).expect(200).json_has("hazards").json["hazards"]
-            right = [danger] == [one[: len(danger)] for one in told] if danger else not told
-            assert right, f"{address}: expected to contain text {danger!r}, got {told}"
+            hazards = desk.get("/api/hazards", params={"addr": address}).expect(200).json_has("hazards").json["hazards"]
+            right = [danger] == [hazard[: len(danger)] for hazard in hazards] if danger else not hazards
+            assert right, f"{address}: expected to contain text {danger!r}, got {hazards}"
 
 
 @pytest.mark.journey(id="lookouts", owner="records", severity="normal", runbook="lookouts", uses_per_day=150)

@@ -84,8 +84,8 @@ def test_lists_cost_little(desk: Api):
         with step(f"read {path}", budget="1s"):
             answer = desk.get(path).expect(200)
         with step("the answer was made with few queries", checks="rule"):
-            said = {part.name: part.description for part in answer.exchange.server_timing}.get("db", "")
-            queries = int(said.removeprefix("n=") or 0)
+            description = {part.name: part.description for part in answer.exchange.server_timing}.get("db", "")
+            queries = int(description.removeprefix("n=") or 0)
             assert queries <= 12, f"{path} took {queries} queries, at most 12 were expected"
 
 

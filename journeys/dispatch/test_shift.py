@@ -26,9 +26,9 @@ def test_dispatchers_may_do_the_work(sign_in, watch: Api):
             for path, name, key in (("/api/incidents", "incidents", "number"), ("/api/units", "units", "id")):
                 mine, theirs = (
                     {
-                        one[key]
-                        for one in reader.get(path).expect(200).json_rows(name, key=key, at_least=0)
-                        if not one["synthetic"]
+                        row[key]
+                        for row in reader.get(path).expect(200).json_rows(name, key=key, at_least=0)
+                        if not row["synthetic"]
                     }
                     for reader in (desk, watch)
                 )
@@ -89,7 +89,7 @@ def test_nothing_is_shown_to_who_is_not_logged_in(page: Page, log_in, new_api):
         stranger.post("/api/login", json={"username": "nobody", "password": ""}).expect(401)
     with step("log in, and out again", budget="5s"):
         log_in(page, "dispatcher1")
-        (session,) = [one["value"] for one in page.context.cookies() if one["name"] == "session"]
+        (session,) = [cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "session"]
         page.get_by_role("link", name="Log out").click()
         page.wait_for_url("**/login")
     with step("the session is over, also for who kept it", checks="rule"):
@@ -111,8 +111,8 @@ def test_a_crew_logs_on_to_its_unit(sign_in, unit_log):
         crew.get("/api/units/SYN-01").expect(200).json_has(crew=["unit-syn01"])
         crew.get("/api/me").expect(200).json_has(name="unit-syn01", role="unit", unit="SYN-01")
     with step("the log says so"):
-        told = [entry["text"] for entry in unit_log("SYN-01")]
-        assert "unit-syn01 logged on to SYN-01" in told, f"the log says {told[-3:]}"
+        texts = [entry["text"] for entry in unit_log("SYN-01")]
+        assert "unit-syn01 logged on to SYN-01" in texts, f"the log says {texts[-3:]}"
 
 
 @pytest.mark.journey(

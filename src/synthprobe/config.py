@@ -161,8 +161,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         check_ca_file(found)
         for check in _CHECKS.values():
             check(found)
-        for other, one in self.targets.items():
-            if one.production and not found.production and host_of(one.base_url) == host_of(address):
+        for other, target in self.targets.items():
+            if target.production and not found.production and host_of(target.base_url) == host_of(address):
                 raise ConfigurationError(
                     f"Target {name!r} was to run at {address}, which is the host of {other!r}, a production target. "
                     f"Its guardrails hold there: choose it with --target {other}."
@@ -176,7 +176,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             >>> Config(heartbeat=HeartbeatConfig(url="env:HEARTBEAT")).secret_sources()
             {'heartbeat.url': 'env:HEARTBEAT'}
         """
-        declared = {f"{of}.{name}": one for of, target in self.targets.items() for name, one in target.secrets.items()}
+        declared = {f"{of}.{name}": source for of, target in self.targets.items() for name, source in target.secrets.items()}
         declared |= {"heartbeat.url": self.heartbeat.url, "history.url": self.history.url}
         declared |= {"telemetry.otlp_url": self.telemetry.otlp_url, "telemetry.push_url": self.telemetry.push_url}
         for route in self.alerts.routes:
@@ -291,7 +291,7 @@ def _placed(target: Target, root: Path) -> Target:
         return str(root / Path(file).expanduser()) if file else ""
 
     certificates = {
-        host: msgspec.structs.replace(one, file=found(one.file), key=found(one.key))
-        for host, one in target.client_certificates.items()
+        host: msgspec.structs.replace(certificate, file=found(certificate.file), key=found(certificate.key))
+        for host, certificate in target.client_certificates.items()
     }
     return msgspec.structs.replace(target, ca_file=found(target.ca_file), client_certificates=certificates)

@@ -92,7 +92,7 @@ class FaultProxy:
         try:
             yield
         finally:
-            self._active[:] = [one for one in self._active if one is not rule]
+            self._active[:] = [damage for damage in self._active if damage is not rule]
 
     def environment(self, secret: Callable[[str], Secret]) -> Mapping[str, Secret]:
         """Commands of runbooks get ``BASE_URL`` and nothing else."""

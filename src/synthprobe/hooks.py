@@ -236,7 +236,7 @@ class Plugins:
             module = _module(name, root)
             _refuse_unknown(name, module)
             self._manager.register(module, name)
-            for kind in (getattr(one, _KIND, None) for one in vars(module).values() if isinstance(one, type)):
+            for kind in (getattr(var, _KIND, None) for var in vars(module).values() if isinstance(var, type)):
                 if isinstance(kind, PythonKind):
                     self.kinds[kind.name] = kind
 

@@ -110,7 +110,7 @@ def _of_struct(
     info = kinds.type_info(record)
     assert isinstance(info, kinds.StructType)
     hints = get_type_hints(record, include_extras=True)
-    known = {one.encode_name: one for one in info.fields if one.name != not_given.get(record)}
+    known = {field.encode_name: field for field in info.fields if field.name != not_given.get(record)}
     for key, entry in value.items():
         here = (*place, key)
         if key in known:
@@ -118,8 +118,8 @@ def _of_struct(
             continue
         names = ", ".join(sorted(known))
         yield Mistake(here, f"has an unknown key {shown(here)!r}.{nearest(key, known)} Known keys here: {names}.")
-    for key, one in known.items():
-        if one.required and key not in value:
+    for key, known_field in known.items():
+        if known_field.required and key not in value:
             yield Mistake(place, f"has no {shown((*place, key))}, which must be given. See {_REFERENCE}.")
 
 

@@ -142,8 +142,8 @@ def cause(failure: Failure) -> str:
     found = failure.finding
     if found is not None and found.sought is not None and failure.kind in {"expectation", "timeout"}:
         return looked_for(found.sought)
-    told = failure.kind in {"expectation", "throttled"}  # elsewhere the message says more than what was expected
-    if not told or found is None or found.contradiction is None:
+    is_expectation = failure.kind in {"expectation", "throttled"}  # elsewhere the message says more than what was expected
+    if not is_expectation or found is None or found.contradiction is None:
         return next(iter(failure.message.strip().splitlines()), "")
     return (_waited(found.wait) if found.wait else "") + contradiction(found.contradiction)
 
@@ -220,8 +220,8 @@ def explanation(cause: Triage, beside: str = "") -> str:
 
     What stands ``beside`` it already, the failure's own sentence, is not said again.
     """
-    said = _explained(cause, beside)
-    return f"As was seen of this incident: {said}" if said and cause.is_borrowed else said
+    sentence = _explained(cause, beside)
+    return f"As was seen of this incident: {sentence}" if sentence and cause.is_borrowed else sentence
 
 
 def _explained(cause: Triage, beside: str) -> str:

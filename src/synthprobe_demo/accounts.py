@@ -35,8 +35,8 @@ REASONS = {"expired": "Your password has expired.", "locked": "Your account is l
 
 def _lost(*actions: str) -> Change:
     return Change(
-        tuple(f"DELETE FROM role_grant WHERE role = 'dispatcher' AND action = '{one}'" for one in actions),
-        tuple(f"INSERT OR IGNORE INTO role_grant VALUES ('dispatcher', '{one}')" for one in actions),
+        tuple(f"DELETE FROM role_grant WHERE role = 'dispatcher' AND action = '{action}'" for action in actions),
+        tuple(f"INSERT OR IGNORE INTO role_grant VALUES ('dispatcher', '{action}')" for action in actions),
     )
 
 
@@ -69,7 +69,7 @@ def create(store: Store) -> None:
         salt = os.urandom(16)
         rows.append((name, role, salt, _hash(password, salt), unit))
     store.fill("INSERT INTO account VALUES (?, ?, ?, ?, ?, '')", rows)
-    store.fill("INSERT INTO role_grant VALUES (?, ?)", [(role, one) for role, all_ in GRANTS.items() for one in all_])
+    store.fill("INSERT INTO role_grant VALUES (?, ?)", [(role, action) for role, all_ in GRANTS.items() for action in all_])
 
 
 def log_in(store: Store, faults: Faults, name: str, password: str) -> str | None:
@@ -80,7 +80,7 @@ def log_in(store: Store, faults: Faults, name: str, password: str) -> str | None
     """
     if fault := faults.hits("login_slow_auth"):
         time.sleep((fault.delay_ms or AUTH_DELAY_S * 1000) / 1000)
-    account = store.one("SELECT * FROM account WHERE name = ?", name)
+    account = store.first_row("SELECT * FROM account WHERE name = ?", name)
     if account is None or not hmac.compare_digest(account["hash"], _hash(password, account["salt"])):
         return None
     if account["state"]:
@@ -109,7 +109,7 @@ def unlock(store: Store, name: str, author: str) -> bool:
 
 def who(store: Store, token: str) -> dict[str, Any] | None:
     """The user of a session, with what the role allows."""
-    user = store.one(
+    user = store.first_row(
         "SELECT a.name, a.role, a.unit FROM session s JOIN account a ON a.name = s.account WHERE s.token = ?", token
     )
     if user is None:

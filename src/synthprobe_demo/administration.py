@@ -14,7 +14,7 @@ def read(store: Store, what: str) -> Any:
     if what == "settings":
         return {"settings": settings.listed(store)}
     if what == "delivered":
-        grants = [{"role": role, "action": one} for role, all_ in accounts.GRANTS.items() for one in all_]
+        grants = [{"role": role, "action": action} for role, all_ in accounts.GRANTS.items() for action in all_]
         return {"settings": settings.SETTINGS, "grants": grants}
     if what == "grants":
         return {"grants": store.all("SELECT role, action FROM role_grant ORDER BY role, action")}

@@ -254,7 +254,7 @@ class Node:
         return answer
 
     def _ready(self, request: Request) -> Response:
-        newest = self.store.one("SELECT max(fix_at) AS at FROM unit")
+        newest = self.store.first_row("SELECT max(fix_at) AS at FROM unit")
         return JSONResponse({"status": "ok", "newest_fix_at": (newest or {}).get("at")})
 
     def _incidents(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:

@@ -35,23 +35,23 @@ def demonstrate(*, workers: int) -> bool:
     """Watch the centre healthy, then with two faults, and build the report; whether exactly the faults were found."""
     project = Project.here()
     with ExitStack() as stack:
-        with _phase("The dispatch centre is started") as told:
+        with _phase("The dispatch centre is started") as notes:
             centre = stack.enter_context(running_centre())
-            told.append(f"at {centre.base_url}")
+            notes.append(f"at {centre.base_url}")
         target = project.config.target("demo", base_url=centre.base_url)
 
         def run() -> tuple[Path, Verdict]:
             return run_journeys(project, target, RunOrder(workers=workers), watching=_watching)
 
-        with _phase("Every journey, the centre is healthy") as told:
+        with _phase("Every journey, the centre is healthy") as notes:
             healthy_folder, healthy = run()
-            told.append(headline(healthy))
-        with _phase("Every journey, two faults are on") as told, ExitStack() as broken:
+            notes.append(headline(healthy))
+        with _phase("Every journey, two faults are on") as notes, ExitStack() as broken:
             for fault in FOUND_BY:
                 broken.enter_context(centre.broken(fault))
             faulty_folder, faulty = run()
             faulty = pipeline.explain_run(project, faulty_folder, faulty)
-            told.append(headline(faulty))
+            notes.append(headline(faulty))
         with _phase("The report is made"):
             page = make_site(
                 project,
@@ -84,9 +84,9 @@ def open_page(address: str, environ: Mapping[str, str], *, is_terminal: bool) ->
 @contextmanager
 def _phase(what: str) -> Iterator[list[str]]:
     """Say what was done, what came of it, and how long it took."""
-    began, told = time.monotonic(), list[str]()
-    yield told
-    _console.print(f"{what}{''.join(f': {text}' for text in told)} ({duration(time.monotonic() - began)})")
+    began, notes = time.monotonic(), list[str]()
+    yield notes
+    _console.print(f"{what}{''.join(f': {text}' for text in notes)} ({duration(time.monotonic() - began)})")
 
 
 def _watching(folder: Path) -> AbstractContextManager[Callable[[str], None]]:
@@ -132,5 +132,5 @@ def _print_found(healthy: Verdict, faulty: Verdict) -> None:
     headings = ("Journey", "Injected fault", "Outcome", "Broken step", "Likely cause", "Runbook")
     whole = {"Journey", "Injected fault", "Outcome", "Runbook"}
     print_records(_console, headings, rows, whole=whole, framed=True)
-    incidents = {one.incident for one in faulty.journeys} - {""}
+    incidents = {judgement.incident for judgement in faulty.journeys} - {""}
     _console.print(f"{len(incidents)} incidents for {len(FOUND_BY)} faults; {quiet} other journeys passed both times.")

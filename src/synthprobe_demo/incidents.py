@@ -88,12 +88,12 @@ def marked(store: Store, marker: str) -> list[dict[str, Any]]:
 
 def _units_one_by_one(store: Store, number: str) -> list[str]:
     ids = [row["id"] for row in store.all("SELECT id FROM unit ORDER BY id")]
-    return [id for id in ids if (store.one("SELECT incident FROM unit WHERE id = ?", id) or {})["incident"] == number]
+    return [id for id in ids if (store.first_row("SELECT incident FROM unit WHERE id = ?", id) or {})["incident"] == number]
 
 
 def get(store: Store, number: str) -> dict[str, Any] | None:
     """One incident with its units, notes and hazards."""
-    row = store.one("SELECT * FROM incident WHERE number = ?", number)
+    row = store.first_row("SELECT * FROM incident WHERE number = ?", number)
     if row is None:
         return None
     return {
@@ -120,7 +120,7 @@ def create(store: Store, faults: Faults, given: dict[str, Any]) -> dict[str, Any
         raise ValueError("An incident needs an address and a client_token.")
     priority = _priority(given.get("priority", 3))
     with _numbers:
-        existing = store.one("SELECT number FROM incident WHERE client_token = ?", token)
+        existing = store.first_row("SELECT number FROM incident WHERE client_token = ?", token)
         if existing is None or faults.hits("duplicate_incident"):
             places = geocode(store, faults, address)
             lat, lng = (places[0]["lat"], places[0]["lng"]) if places else (None, None)

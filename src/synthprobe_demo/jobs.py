@@ -67,7 +67,7 @@ class Messages(threading.Thread):
     def run(self) -> None:
         """Work until `stop` is called."""
         while not self._end.wait(EVERY_S):
-            if self._store.one("SELECT 1 FROM message WHERE sent_at IS NULL") is None:
+            if self._store.first_row("SELECT 1 FROM message WHERE sent_at IS NULL") is None:
                 beats(self._store, "notify")
             elif beats(self._store, "notify"):
                 self._store.write("UPDATE message SET sent_at = ? WHERE sent_at IS NULL", now())

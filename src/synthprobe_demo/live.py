@@ -63,7 +63,7 @@ class Live:
         if not news or role not in settings.value(self._store, "stream.roles").split():
             return [{"id": event["id"], "kind": "system:ping"} for event in news[-1:]]
         if self._faults.hits("event_out_of_order"):
-            for event in [one for one in news if one["state"]]:
+            for event in [event for event in news if event["state"]]:
                 news += self._store.all(
                     "SELECT * FROM event WHERE subject = ? AND id < ? AND state NOT IN ('', ?) "
                     "ORDER BY id DESC LIMIT 1",

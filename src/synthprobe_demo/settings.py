@@ -44,7 +44,7 @@ def create(store: Store) -> None:
 
 def value(store: Store, name: str) -> str:
     """A setting as it is now."""
-    row = store.one("SELECT value FROM setting WHERE name = ?", name)
+    row = store.first_row("SELECT value FROM setting WHERE name = ?", name)
     return str(row["value"]) if row else SETTINGS[name]
 
 
@@ -63,5 +63,5 @@ def change(store: Store, name: str, to: str, author: str) -> bool:
 
 def board_filter(store: Store, account: str) -> int:
     """The least urgent priority this user's board shows; 5 shows all."""
-    row = store.one("SELECT value FROM preference WHERE account = ? AND name = 'board.most_urgent'", account)
+    row = store.first_row("SELECT value FROM preference WHERE account = ? AND name = 'board.most_urgent'", account)
     return int(row["value"]) if row else 5

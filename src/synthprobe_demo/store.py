@@ -102,7 +102,7 @@ class Store:
         self._count(began, sql)
         return rows
 
-    def one(self, sql: str, *values: Any) -> dict[str, Any] | None:
+    def first_row(self, sql: str, *values: Any) -> dict[str, Any] | None:
         """The first row of a query."""
         rows = self.all(sql, *values)
         return rows[0] if rows else None

@@ -42,7 +42,7 @@ def listed(store: Store, faults: Faults) -> list[dict[str, Any]]:
 
 def get(store: Store, id: str) -> dict[str, Any] | None:
     """One unit, with who is logged on to it."""
-    row = store.one("SELECT * FROM unit WHERE id = ?", id)
+    row = store.first_row("SELECT * FROM unit WHERE id = ?", id)
     return {**public(row), "crew": _crew(store, id)} if row else None
 
 
@@ -98,7 +98,7 @@ def set_status(
 
 
 def _tell(store: Store, kind: str, id: str, text: str) -> None:
-    row = store.one("SELECT id, secondary, incident, version FROM unit WHERE id = ?", id)
+    row = store.first_row("SELECT id, secondary, incident, version FROM unit WHERE id = ?", id)
     store.event(kind, id, text, json.dumps(row))
 
 
@@ -110,7 +110,7 @@ def history(store: Store, id: str) -> list[dict[str, Any]]:
 
 def report_position(store: Store, id: str, given: dict[str, Any]) -> dict[str, Any] | None:
     """A device reports where it is; the feed passes it on."""
-    if store.one("SELECT id FROM unit WHERE id = ?", id) is None:
+    if store.first_row("SELECT id FROM unit WHERE id = ?", id) is None:
         return None
     fix_at = datetime.fromisoformat(str(given.get("fix_at") or now())).isoformat(timespec="milliseconds")
     place = (float(given["lat"]), float(given["lng"]), float(given.get("speed", 0)))
@@ -148,7 +148,7 @@ def assign(store: Store, number: str, id: str, author: str) -> bool:
 
 def recommend(store: Store, number: str) -> list[dict[str, Any]]:
     """Available units for an incident, nearest first."""
-    incident = store.one("SELECT lat, lng, synthetic FROM incident WHERE number = ?", number)
+    incident = store.first_row("SELECT lat, lng, synthetic FROM incident WHERE number = ?", number)
     if incident is None or incident["lat"] is None:
         return []
     return recommend_at(store, incident["lat"], incident["lng"], synthetic=bool(incident["synthetic"]))

@@ -16,7 +16,7 @@ WITHOUT_A_PROJECT = {
     "browser/installation.py": "a tool of the machine, looked for before there is a project",
     "browser/wall.py": "a browser that a journey launches itself begins as any child process does",
     "cli/init.py": "writes the project",
-    "cli/known.py": "an account is known where there is no project, too",
+    "cli/lookup.py": "an account is known where there is no project, too",
     "cli/terminal.py": "the width of a console",
     "journey/api.py": "a session that an author makes by hand",
     "plugin/admission.py": "changes what Playwright's driver is given",

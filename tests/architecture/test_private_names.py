@@ -43,7 +43,7 @@ def private_names(tree: ast.Module, ours: set[str]) -> Iterator[tuple[int, str]]
             names = (argument.value for argument in node.args[1:2] if isinstance(argument, ast.Constant))
             yield from (found for name in names for found in _private(node.lineno, str(name), ours))
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names]
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
             for module in modules:
                 parts = module.split(".")
                 hidden = any(part.startswith("_") and not part.startswith("__") for part in parts)

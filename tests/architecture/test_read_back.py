@@ -135,7 +135,7 @@ def reads_ours(source: str, words: set[str]) -> list[tuple[int, str]]:
         (line, text)
         for line, text in looks(source)
         if tells(text)
-        and any(text.strip() in said or said in text for ours in words for said in (ours, ours.casefold()))
+        and any(text.strip() in spelling or spelling in text for ours in words for spelling in (ours, ours.casefold()))
     ]
 
 
@@ -159,7 +159,7 @@ def test_no_code_reads_three_words_of_any_sentence_in_the_source():
         for path, source in sources.items()
         if str(path.relative_to(SOURCE)) not in MASKS_ONLY
         for line, text in looks(source)
-        if len(text.split()) >= 3 and any(text.strip() in said and text.strip() != said.strip() for said in lines)
+        if len(text.split()) >= 3 and any(text.strip() in sentence and text.strip() != sentence.strip() for sentence in lines)
     ]
     assert not found, "Make what is read here a field of a record:\n" + "\n".join(found)
 

@@ -81,18 +81,18 @@ def test_both_attempts_tell_the_same_requests_with_their_bodies(ran):
     def asked(result):
         entries, named = lines(ran, result)
         requests = [entry["snapshot"] for entry in entries if entry["type"] == "resource-snapshot"]
-        bodies = [one["response"]["content"].get("_file", "") for one in requests]
+        bodies = [request["response"]["content"].get("_file", "") for request in requests]
         assert {body for body in bodies if body} <= set(named)
-        told = {(one["request"]["method"], one["request"]["url"].rpartition("/")[2], one["response"]["status"])
-                for one in requests}  # fmt: skip
-        return told, sum(b"is wrong" in named.get(body, b"") for body in bodies)
+        exchanges = {(request["request"]["method"], request["request"]["url"].rpartition("/")[2], request["response"]["status"])
+                for request in requests}  # fmt: skip
+        return exchanges, sum(b"is wrong" in named.get(body, b"") for body in bodies)
 
     first, second = map(asked, attempts(ran, "test_broken"))
     assert ("POST", "login", 401) in first[0]
     assert first == second
     assert first[1] >= 1
     facts = [result.facts for result in attempts(ran, "test_broken")]
-    answered = [[(one.method, one.path, one.status, one.content_type) for one in each.answers] for each in facts]
+    answered = [[(answer.method, answer.path, answer.status, answer.content_type) for answer in each.answers] for each in facts]
     assert answered[0] == answered[1]
     assert facts[0].pages == facts[1].pages
 
@@ -111,7 +111,7 @@ def test_a_failure_that_came_once_says_why_snapshots_are_missing(ran):
 
 
 def test_an_assertion_in_a_handler_of_events_counts(ran):
-    assert {(one.outcome, one.failure.kind) for one in attempts(ran, "test_handler")} == {("failed", "expectation")}
+    assert {(attempt.outcome, attempt.failure.kind) for attempt in attempts(ran, "test_handler")} == {("failed", "expectation")}
 
 
 def test_a_har_of_the_journeys_own_goes_first(ran):

@@ -76,10 +76,10 @@ def test_the_package_is_installed_when_the_download_fails(tmp_path: Path) -> Non
     log = tmp_path / "log"
     python = script(tmp_path / "python", "echo 'Error: getaddrinfo ENOTFOUND'; exit 1")
     script(tmp_path / "bin" / "apt-get", f'echo "$*" >> {log}')
-    told: list[str] = []
-    install_browser(told.append, environ={"PATH": f"{tmp_path / 'bin'}:/bin"}, python=str(python), root=True)
+    messages: list[str] = []
+    install_browser(messages.append, environ={"PATH": f"{tmp_path / 'bin'}:/bin"}, python=str(python), root=True)
     assert log.read_text().splitlines() == ["update", "install -y chromium-headless-shell"]
-    assert any("ENOTFOUND" in line for line in told)
+    assert any("ENOTFOUND" in line for line in messages)
 
 
 def test_without_root_sudo_is_asked_and_never_waits_for_a_password(tmp_path: Path) -> None:
@@ -103,11 +103,11 @@ BARE = (
 
 
 def test_the_library_that_playwrights_driver_misses_on_a_bare_system_is_installed(tmp_path: Path, driver: Path) -> None:
-    node, told = script(driver / "node", BARE), []
+    node, messages = script(driver / "node", BARE), []
     script(tmp_path / "bin" / "apt-get", f'test "$*" = "install -y libatomic1" && touch {node}.library; exit 0')
     assert "libatomic.so.1" in driver_trouble(driver)
-    install_driver_library(told.append, driver=driver, environ={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, root=True)
-    assert told == ["Installing libatomic1 with apt-get: Playwright's driver needs it."]
+    install_driver_library(messages.append, driver=driver, environ={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, root=True)
+    assert messages == ["Installing libatomic1 with apt-get: Playwright's driver needs it."]
     assert driver_trouble(driver) == ""
 
 

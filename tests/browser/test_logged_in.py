@@ -100,11 +100,11 @@ def watched(project, board, monkeypatch):
 def test_l51_a_user_logs_in_once_and_anew_when_the_session_has_ended(watched, board):
     watched.journeys(ENDED, "test_later.py")
     ran = watched.run()
-    assert {name: one.outcome for name, one in ran.results.items()} == dict.fromkeys(
+    assert {name: result.outcome for name, result in ran.results.items()} == dict.fromkeys(
         ("test_a", "test_b", "test_c"), "passed"
     )
     assert len(board.sessions) == 2, "once for a and b, and once more when the target had ended it"
-    titles = {name: [step.title for step in one.steps] for name, one in ran.results.items()}
+    titles = {name: [step.title for step in result.steps] for name, result in ran.results.items()}
     assert titles["test_a"] == ["log in as probe"]
     assert titles["test_b"] == ["come back as probe"]
     assert titles["test_c"] == ["come back as probe", "log in as probe"]
@@ -125,8 +125,8 @@ def test_a_broken_log_in_is_one_incident_that_blocks_the_others_and_is_not_tried
     done = subprocess.run(command, cwd=watched.root, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 1, done.stdout
     verdict = pipeline.read_verdict(pipeline.newest_run(watched.root, ".synthprobe") / "verdict.json")
-    assert {one.outcome for one in verdict.journeys} == {"failed"}
-    assert len({one.incident for one in verdict.journeys}) == 1
+    assert {journey.outcome for journey in verdict.journeys} == {"failed"}
+    assert len({journey.incident for journey in verdict.journeys}) == 1
     assert board.tries == 2, "an account is locked by more"
 
 

@@ -61,12 +61,12 @@ def test_what_the_browser_measured_is_judged_as_figures_of_the_step(project):
         ran = project.run()
     results = ran.results
     board, quick = results["test_the_board"], results["test_a_quick_page"]
-    opened, pressed = ({step.title: step for step in one.steps} for one in board.steps)
+    opened, pressed = ({step.title: step for step in step_group.steps} for step_group in board.steps)
     assert 0.4 < opened["largest contentful paint (LCP)"].duration_s < board.duration_s
     assert 0.05 < opened["layout shift (CLS)"].duration_s < 2
     assert 0.25 <= pressed["interaction to next paint (INP)"].duration_s < 2
     assert board.outcome == "degraded"
-    assert [re.sub(r"\d\.\d+", "N", one.message) for one in board.degradations] == [
+    assert [re.sub(r"\d\.\d+", "N", degradation.message) for degradation in board.degradations] == [
         '"largest contentful paint (LCP)" took N s, its budget is N s.',
         '"layout shift (CLS)" is N, its budget is N.',
         '"interaction to next paint (INP)" took N s, its budget is N s.',
@@ -84,7 +84,7 @@ def test_what_the_browser_measured_is_judged_as_figures_of_the_step(project):
         assert results[f"test_{name}"].outcome == "unknown"
         assert re.search(says, results[f"test_{name}"].cause), results[f"test_{name}"].cause
 
-    (steps,) = (one["steps"] for one in ran.allure() if one["name"] == "the board")
+    (steps,) = (result["steps"] for result in ran.allure() if result["name"] == "the board")
     lines = [re.sub(r"[\d.]+( m?s)?$", "N", line["name"]) for step in steps for line in step["steps"]]
     painted, shifted, answered = (
         f"{name}: N"
@@ -96,4 +96,4 @@ def test_what_the_browser_measured_is_judged_as_figures_of_the_step(project):
     jumped = replace(opened["layout shift (CLS)"], duration_s=0.25)
     assert [shown(step=step) for step in (jumped, replace(jumped, vital=""))] == ["0.25", "250 ms"]
     assert [step.vital for step in opened.values()] == ["time", "score"]
-    assert [one.is_score for one in board.degradations] == [False, True, False]
+    assert [degradation.is_score for degradation in board.degradations] == [False, True, False]

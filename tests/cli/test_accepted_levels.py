@@ -36,7 +36,7 @@ class Runs:
             folder = max((self.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")).parent
             verdict = msgspec.json.decode((folder / "verdict.json").read_bytes(), type=Verdict)
             self.last = pipeline.after_run(Project(self.root, read_config(self.root), {}), folder, verdict)
-        (search,) = (one for one in self.last.journeys if one.journey.id == "search")
+        (search,) = (journey for journey in self.last.journeys if journey.journey.id == "search")
         return search
 
     @property
@@ -60,9 +60,9 @@ def project(root):
 
 def test_a_level_that_a_person_accepts_is_usual_and_not_forgotten(project):
     assert project.see([1.5, 1.5]).outcome == "degraded"
-    said = call("mark", "the new index is built until Friday", "--accept", "search", "--operation", STEP)
-    assert f"{STEP}: 1.5 s was accepted on " in said
-    assert "before it was 520 ms: the new index is built until Friday." in said
+    output = call("mark", "the new index is built until Friday", "--accept", "search", "--operation", STEP)
+    assert f"{STEP}: 1.5 s was accepted on " in output
+    assert "before it was 520 ms: the new index is built until Friday." in output
     assert project.see([1.5, 1.51, 1.52]).outcome == "passed"
     assert "Accepted level: 1.5 s was accepted on" in project.board
 
@@ -94,7 +94,7 @@ def test_what_gets_worse_while_its_incident_is_open_is_told_in_it(project):
 def test_a_change_that_was_to_make_it_slower_takes_its_level_as_usual_once(project):
     live = (NOW - project.ago + timedelta(minutes=2)).isoformat()
     call("mark", "the address is checked twice", "--operation", STEP, "--expected", "slower", "--at", live)
-    assert [one.expected for one in read_changes(project.root)] == ["slower"]
+    assert [change.expected for change in read_changes(project.root)] == ["slower"]
     assert project.see([1.5] * 3).outcome == "passed"
     assert any("takes 2.9 × its usual" in note and "the address is checked twice" in note for note in notes(project))
     assert "Accepted level: 1.5 s" in project.board

@@ -18,8 +18,8 @@ def project(tmp_path, monkeypatch):
     """A project whose conftest starts a dispatch centre where none is served."""
 
     def configured(address: str) -> Path:
-        told = (REPOSITORY / "synthprobe.toml").read_text().replace("http://127.0.0.1:8911", address)
-        (tmp_path / "synthprobe.toml").write_text(f"second_attempts = 0\n{told}")
+        settings = (REPOSITORY / "synthprobe.toml").read_text().replace("http://127.0.0.1:8911", address)
+        (tmp_path / "synthprobe.toml").write_text(f"second_attempts = 0\n{settings}")
         return tmp_path
 
     shutil.copytree(REPOSITORY / "journeys", tmp_path / "journeys")
@@ -35,10 +35,10 @@ def walked(folder: Path, *options: str, code: int = 0) -> tuple[str, str]:
     return verdict["run"]["base_url"], verdict["journeys"][0]["outcome"]
 
 
-@pytest.mark.parametrize("said", [False, True], ids=["configured", "said"])
-def test_a_target_that_is_served_is_the_one_that_is_watched(project, centre, said):
+@pytest.mark.parametrize("by_option", [False, True], ids=["configured", "by option"])
+def test_a_target_that_is_served_is_the_one_that_is_watched(project, centre, by_option):
     folder = project(centre.url)
-    assert walked(folder, *(["--base-url", centre.url] if said else [])) == (centre.url, "passed")
+    assert walked(folder, *(["--base-url", centre.url] if by_option else [])) == (centre.url, "passed")
 
 
 def test_where_none_is_served_one_is_started(project):

@@ -101,11 +101,11 @@ def typed(root: Path, *words: str, columns: int = 80) -> subprocess.CompletedPro
 def test_a_failing_run_has_six_lines_a_failure_and_one_json_document(shop):
     ran = typed(shop, "synthprobe", "run", "--json")
     compare(ran.stderr, "failing_run.txt")
-    told = json.loads(ran.stdout)
+    document = json.loads(ran.stdout)
     kept = json.loads(next(shop.glob(".synthprobe/runs/demo/*/verdict.json")).read_text())
-    assert (told["exit_code"], ran.returncode, told["nothing_run"]) == (1, 1, "")
-    assert {key: told[key] for key in kept} == kept
-    assert (shop / told["folder"] / "verdict.json").exists()
+    assert (document["exit_code"], ran.returncode, document["nothing_run"]) == (1, 1, "")
+    assert {key: document[key] for key in kept} == kept
+    assert (shop / document["folder"] / "verdict.json").exists()
     for columns in (80, 200):
         compare(typed(shop, "synthprobe", "incident", "list", columns=columns).stdout, f"incident_list_{columns}.txt")
 

@@ -52,13 +52,13 @@ def test_coverage_and_worst_gap_stand_beside_availability_f45(root, page_of, wid
     expect(watched).to_contain_text("Too little was looked at")
     availability = "100 %" if worst == "passed" else "88.88 %"
     for journey, wanted in (("search", "95 % in 7 d"), ("report", "99 % in 30 d")):
-        told = page.locator(f"tr[data-journey={journey}] .standing, article:has([data-journey={journey}]) .standing")
-        expect(told).to_have_text(f"availability {availability}, coverage 90 %, worst gap 10 m (objective {wanted})")
-        expect(told).to_be_visible()
+        standing = page.locator(f"tr[data-journey={journey}] .standing, article:has([data-journey={journey}]) .standing")
+        expect(standing).to_have_text(f"availability {availability}, coverage 90 %, worst gap 10 m (objective {wanted})")
+        expect(standing).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     (target,) = json.loads((root / ".synthprobe" / "site" / "status.json").read_text())["targets"]
     assert target["coverage"] == {"window_s": 86400.0, "elapsed": 20, "judged": 18, "worst_gap_s": 600.0}
-    assert {(one["coverage"], one["worst_gap_s"]) for one in target["journeys"]} == {(90.0, 600.0)}
+    assert {(journey["coverage"], journey["worst_gap_s"]) for journey in target["journeys"]} == {(90.0, 600.0)}
 
 
 def test_a_gap_at_the_begin_of_the_day_counts(root, page_of):

@@ -61,10 +61,10 @@ def sick(tmp_path_factory, new_project):
 
 def test_everything_that_is_wrong_has_a_name_and_a_way_out(sick):
     done, _ = sick
-    told = json.loads(done.stdout)
-    assert [tool["name"] for tool in told["tools"]] == ["browser", "node", "allure"]
-    found = {(one["check"], one["level"]): one["text"] for one in told["findings"]}
-    texts = [one["text"] for one in told["findings"]]
+    report = json.loads(done.stdout)
+    assert [tool["name"] for tool in report["tools"]] == ["browser", "node", "allure"]
+    found = {(finding["check"], finding["level"]): finding["text"] for finding in report["findings"]}
+    texts = [finding["text"] for finding in report["findings"]]
     assert {check for check, level in found if level == "wrong"} == {
         "options", "journeys", "secrets", "addresses", "target", "history", "routes", "heartbeat", "workflows",
     }  # fmt: skip

@@ -78,24 +78,24 @@ def test_the_fix_of_the_runbook_leads_to_green(drilled):
 
 @pytest.mark.long
 def test_without_a_fix_the_drill_heals_and_says_so(drilled):
-    said = "✓ empty_200_schema_drift: data, search-finds-nothing: confirmed, no fix: healed by the drill, verified"
-    assert said in drilled[1]
+    sentence = "✓ empty_200_schema_drift: data, search-finds-nothing: confirmed, no fix: healed by the drill, verified"
+    assert sentence in drilled[1]
 
 
 @pytest.mark.long
 def test_another_output_of_confirm_is_a_sentence(drilled):
-    code, said = drilled
+    code, output = drilled
     assert code == 1
-    assert "2 of 4 held." in said
-    line, *_ = [line for line in said.splitlines() if line.startswith("✗")]
+    assert "2 of 4 held." in output
+    line, *_ = [line for line in output.splitlines() if line.startswith("✗")]
     assert line.startswith("✗ geocode_wrong_town: runbooks/place-in-another-town.md:")
     assert '"town":"Elsewhere" was expected in the output, and is not there. It printed: ' in line
 
 
 @pytest.mark.long
 def test_two_pages_that_fit_alike_are_a_sentence(drilled):
-    said = "✗ search_no_index: search-slow-twin fits as well as search-slow-query; one page was expected."
-    assert said in drilled[1]
+    sentence = "✗ search_no_index: search-slow-twin fits as well as search-slow-query; one page was expected."
+    assert sentence in drilled[1]
 
 
 @pytest.mark.long
@@ -148,13 +148,13 @@ def rerun(journeys):
 def test_a_fix_that_is_switched_off_is_a_sentence(centre, place, tmp_path, monkeypatch):
     centre.fault("search_cached")
     monkeypatch.setenv("SYNTHPROBE_FIXES_OFF", "1")
-    said = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], rerun)
-    assert said.startswith("The fix restore-setting was not applied. Fixes are switched off")
+    sentence = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], rerun)
+    assert sentence.startswith("The fix restore-setting was not applied. Fixes are switched off")
 
 
 def test_a_fix_that_sees_nothing_to_do_is_a_sentence(place, tmp_path):
-    said = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], rerun)
-    assert said == "The fix restore-setting sees nothing to do, although the fault is on."
+    sentence = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], rerun)
+    assert sentence == "The fix restore-setting sees nothing to do, although the fault is on."
 
 
 def test_a_fix_gets_secrets_that_stand_where_no_journey_does(centre, tmp_path):
@@ -171,33 +171,33 @@ def test_a_fix_gets_secrets_that_stand_where_no_journey_does(centre, tmp_path):
 
 
 def test_a_fix_that_does_not_exist_is_a_sentence(place, tmp_path):
-    one = runbook(tmp_path, "search-cached", "fix: restore-setting", "fix: mend-all")
-    assert "names the fix 'mend-all', and there is none" in place.mend(one, ["records-search"], rerun)
+    page = runbook(tmp_path, "search-cached", "fix: restore-setting", "fix: mend-all")
+    assert "names the fix 'mend-all', and there is none" in place.mend(page, ["records-search"], rerun)
 
 
 def test_journeys_that_stay_red_are_a_sentence(centre, place, tmp_path):
     centre.fault("search_cached")
-    said = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], lambda ids: dict.fromkeys(ids, "failed"))
-    assert said.startswith("The fix restore-setting did not help:")
-    assert "records-search: failed" in said
+    sentence = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], lambda ids: dict.fromkeys(ids, "failed"))
+    assert sentence.startswith("The fix restore-setting did not help:")
+    assert "records-search: failed" in sentence
 
 
 def test_a_verify_that_expects_nothing_is_a_sentence(place, tmp_path):
-    one = runbook(tmp_path, "search-cached", "Expected: `/(?i)age: 0/`", "It says")
-    assert "Verify of search-cached.md cannot be checked" in place.verify(one)
+    page = runbook(tmp_path, "search-cached", "Expected: `/(?i)age: 0/`", "It says")
+    assert "Verify of search-cached.md cannot be checked" in place.verify(page)
 
 
 def test_a_probe_of_verify_that_is_not_green_is_a_sentence(place, tmp_path):
-    one = runbook(tmp_path, "search-cached", "::test_a_person_and_a_plate_are_found", "::test_nobody_wrote_this")
-    assert "the probe of Verify is not green: " in place.verify(one)
+    page = runbook(tmp_path, "search-cached", "::test_a_person_and_a_plate_are_found", "::test_nobody_wrote_this")
+    assert "the probe of Verify is not green: " in place.verify(page)
 
 
 def test_a_token_that_is_printed_is_masked(place, tmp_path):
-    one = runbook(tmp_path, "search-cached", "synthprobe runbook match", 'echo "$TOKEN"')
+    page = runbook(tmp_path, "search-cached", "synthprobe runbook match", 'echo "$TOKEN"')
     token = place._environ["TOKEN"]
-    said = place.confirm(one)
-    assert "search-cached was expected in the output" in said
-    assert token not in said
+    sentence = place.confirm(page)
+    assert "search-cached was expected in the output" in sentence
+    assert token not in sentence
 
 
 @pytest.mark.parametrize("drilled", ["search_cached", "empty_board"])

@@ -21,8 +21,8 @@ def dispatch(tmp_path, monkeypatch):
     for name in ("journeys", "runbooks"):
         shutil.copytree(REPOSITORY / name, tmp_path / name)
     shorten(tmp_path / "journeys", "run a person", "run a plate")
-    told = (REPOSITORY / "synthprobe.toml").read_text()
-    (tmp_path / "synthprobe.toml").write_text(f"second_attempts = 0\n{told}")
+    settings = (REPOSITORY / "synthprobe.toml").read_text()
+    (tmp_path / "synthprobe.toml").write_text(f"second_attempts = 0\n{settings}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path

@@ -67,13 +67,13 @@ def test_an_export_of_a_damaged_history_leaves_the_last_good_one(damaged, monkey
     monkeypatch.setattr(sys, "argv", ["synthprobe", "history", "copy", "--to", "all.gz"])
     with pytest.raises(SystemExit) as end:
         main()
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert end.value.code == 2
-    assert "found to be damaged" in said.err
-    assert "was put aside as" in said.out.replace("\n", " ")
+    assert "found to be damaged" in output.err
+    assert "was put aside as" in output.out.replace("\n", " ")
     assert Path("all.gz").read_bytes() == b"the last good one"
     assert not list(Path().glob("*.tmp"))
-    assert not [line for line in said.out.splitlines() if "rows were written" in line]
+    assert not [line for line in output.out.splitlines() if "rows were written" in line]
 
 
 def test_a_damaged_history_is_not_packed(damaged):

@@ -74,7 +74,7 @@ def test_runs_that_share_a_time_are_all_judged(tmp_path, quiet):
     fine = replay(series(tmp_path / "a.csv", durations), "--json")
     coarse = series(tmp_path / "a.csv", durations, stamp=lambda n: f"2026-11-01T{n // 240:02}:{n // 4 % 60:02}Z")
     done = replay(coarse, "--json")
-    (line,), (same,) = ([json.loads(text) for text in told.stdout.splitlines()] for told in (done, fine))
+    (line,), (same,) = ([json.loads(text) for text in process.stdout.splitlines()] for process in (done, fine))
     assert (line["index"], line["rule"], line["usual_ms"]) == (801, "burst", same["usual_ms"])
     assert (line["since"], line["time"]) == (1793491200 + 800 // 4 * 60,) * 2
     assert done.stderr == ""

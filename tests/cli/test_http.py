@@ -101,11 +101,11 @@ def refused(*arguments: str) -> str:
 
 
 def test_a_role_asks_with_its_own_session_and_nothing_issued_is_printed(project):
-    said = call("http", "GET", "/me", "--as", "desk")
+    output = call("http", "GET", "/me", "--as", "desk")
     assert project.place.seen[-1][2] == f"Bearer {ISSUED}", "the session was used"
-    assert '"sent":""' in said, "what was not secret is printed as it came"
+    assert '"sent":""' in output, "what was not secret is printed as it came"
     for secret in (ISSUED, PLANTED):
-        assert secret not in said
+        assert secret not in output
         assert secret not in call("http", "GET", "/me", "--as", "desk", "--show", "headers")
     assert call("http", "GET", "/x").strip() == '{"id":"SYN-01"}'
     assert project.place.seen[-1][2] == "", "without a role, nobody in particular asks"

@@ -43,9 +43,9 @@ def test_steps_are_ranked_by_what_users_wait_and_not_by_the_schedule(root):
 def test_the_ranking_can_be_read_in_a_terminal_of_any_width(root, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     ran(root, timedelta(minutes=5))
-    said = call("review", "--only", "impact")
-    assert said.startswith("Users wait 1.7 h a day for “find the address” in “the search”.")
-    table = said.partition("Steps\n")[2].splitlines()
+    output = call("review", "--only", "impact")
+    assert output.startswith("Users wait 1.7 h a day for “find the address” in “the search”.")
+    table = output.partition("Steps\n")[2].splitlines()
     assert max(map(len, table)) <= columns
     first = "".join(line[2:] for line in table[1 if columns == 200 else 2 :])
     assert first.index("find") < first.index("print")
@@ -77,8 +77,8 @@ def test_a_change_tells_its_ceiling_first_and_its_merit_afterwards(root):
         ran(root, timedelta(hours=hours), search=0.75)
     live = (NOW - timedelta(hours=20)).isoformat()
     what = ("index on incident.created", "--operation", "find the address", "--saves", "0.5", "--at", live)
-    said = call("mark", *what)
-    assert "What it can save: at most 100 % of the waiting for" in said
+    output = call("mark", *what)
+    assert "What it can save: at most 100 % of the waiting for" in output
     (marked,) = read_changes(root)
     assert (marked.title, marked.saves) == ("index on incident.created", 0.5)
     made = json.loads(call("review", "--change", "index on incident.created", "--json"))
@@ -98,8 +98,8 @@ def test_a_row_that_is_gone_after_a_change_is_said_and_what_comes_next_is_told(r
         add_snapshot(Project.at(root), "demo", snapshot)
     name = "select * from incident where lower(address) like ?"
     live = (NOW - timedelta(hours=16)).isoformat()
-    said = call("mark", "index on address", "--operation", name, "--at", live)
-    assert "at most 100 % of the waiting for database statements" in said
+    output = call("mark", "index on address", "--operation", name, "--at", live)
+    assert "at most 100 % of the waiting for database statements" in output
     made = json.loads(call("review", "--change", "index on address", "--json"))
     assert made["note"].startswith("It was not called any more after the change.")
     assert made["split"] is None
@@ -115,11 +115,11 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
     _, search = verdict.journeys
     (result,) = search.results
     second = replace(result.steps[0], title="read it aloud")
-    told = tuple(
+    degradations = tuple(
         Degradation(kind="over budget", step=title, message=f"{title} took long")
         for title in ("find the address", "read it aloud")
     )
-    result = replace(result, steps=(*result.steps, second), degradations=told)
+    result = replace(result, steps=(*result.steps, second), degradations=degradations)
     search = replace(search, results=(result,))
     path.write_bytes(msgspec.json.encode(replace(verdict, journeys=(verdict.journeys[0], search))))
     assert remember(Project.at(root), "demo") == []
@@ -144,9 +144,9 @@ def test_a_healthy_step_says_the_smallest_slowdown_it_can_show(root):
         history.put_detector_states("demo", states)
     call("review", "--pages", "--only", "impact")
     board = root / ".synthprobe" / "site" / "board" / "demo"
-    said = re.compile(r"Usually (\S+ m?s)\. The smallest slowdown it can show is (\S+) ×, (\S+ m?s)\.")
-    (report,) = said.findall((board / journey_page("report")).read_text())
-    (search,) = said.findall((board / journey_page("search")).read_text())
+    pattern = re.compile(r"Usually (\S+ m?s)\. The smallest slowdown it can show is (\S+) ×, (\S+ m?s)\.")
+    (report,) = pattern.findall((board / journey_page("report")).read_text())
+    (search,) = pattern.findall((board / journey_page("search")).read_text())
     assert report[0] == "8.0 s"
     assert 1.0 < float(report[1]) < 1.6
     assert float(search[1]) > 2.0  # 50 ms are the least that is called degraded
@@ -161,8 +161,8 @@ def test_a_row_leads_to_the_trace_of_its_last_slow_run_also_when_later_runs_were
     trace = Evidence(kind="trace", title="trace", media_type="application/zip", path="evidence/search/1/trace.zip")
     (slow / trace.path).parent.mkdir(parents=True)
     (slow / trace.path).write_bytes(b"PK\5\6" + bytes(18))
-    told = Degradation(kind="over budget", step="find the address", message="it took long")
-    search = replace(search, results=(replace(search.results[0], degradations=(told,), evidence=(trace,)),))
+    degradation = Degradation(kind="over budget", step="find the address", message="it took long")
+    search = replace(search, results=(replace(search.results[0], degradations=(degradation,), evidence=(trace,)),))
     (slow / "verdict.json").write_bytes(msgspec.json.encode(replace(verdict, journeys=(report, search))))
     publish([slow], site)
     ran(root, timedelta(minutes=5))
@@ -250,7 +250,7 @@ def test_any_title_survives_and_a_second_one_of_its_name_is_refused(root):
     (root / "changes.toml").write_text("# our changes\n")
     mark_change(root, Change(at=NOW, title=hostile))
     mark_change(root, Change(at=NOW, title="second"))
-    assert {one.title for one in read_changes(root)} == {hostile, "second"}
+    assert {change.title for change in read_changes(root)} == {hostile, "second"}
     assert (root / "changes.toml").read_text().startswith("# our changes\n")
     with pytest.raises(ConfigurationError, match="marked already"):
         mark_change(root, Change(at=NOW, title="second"))

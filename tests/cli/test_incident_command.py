@@ -17,7 +17,7 @@ SAID = f"{NOW + timedelta(minutes=8):%Y-%m-%dT%H:%M}"
 
 @pytest.fixture
 def incident(project):
-    one = Incident(
+    open_incident = Incident(
         id="K7Q2",
         target="demo",
         kind="failing",
@@ -36,8 +36,8 @@ def incident(project):
     )
     (project.root / ".synthprobe").mkdir()
     with History.open(project.root / ".synthprobe" / "history.db") as history:
-        history.put_incident(one)
-    return one
+        history.put_incident(open_incident)
+    return open_incident
 
 
 def synthprobe(project, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,7 +107,7 @@ def test_what_the_monitor_did_not_see_is_kept_and_no_clean_run_ends_it(project, 
     done = synthprobe(project, "note", "--journey", "map", "--at", SAID, "--by", "first-line", "--text", "grey")
     assert done.returncode == 0, done.stderr
     with History.open(project.root / ".synthprobe" / "history.db") as history:
-        (unseen,) = [one for one in history.incidents("demo") if one.journeys == ("map",)]
+        (unseen,) = [kept_incident for kept_incident in history.incidents("demo") if kept_incident.journeys == ("map",)]
     assert (unseen.occurrences, unseen.reported_at) == (0, NOW + timedelta(minutes=8))
     clean: list[Observation] = []
     for slot in range(20):

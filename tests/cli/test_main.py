@@ -27,15 +27,15 @@ def test_it_says_its_version():
 
 @pytest.mark.parametrize("words", [(), ("--help",)], ids=["nothing", "help"])
 def test_it_says_what_it_can_do(words):
-    _, said = synthprobe(*words)
-    assert "find half-broken states before a user does." in " ".join(said.split())
-    assert "Run the journeys once" in said
+    _, output = synthprobe(*words)
+    assert "find half-broken states before a user does." in " ".join(output.split())
+    assert "Run the journeys once" in output
 
 
 def test_an_unknown_command_is_refused():
-    code, said = synthprobe("watch")
+    code, output = synthprobe("watch")
     assert code == 2
-    assert "No such command 'watch'" in said
+    assert "No such command 'watch'" in output
 
 
 def test_the_shell_completes_the_names_of_targets(tmp_path):

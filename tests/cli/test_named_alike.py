@@ -107,9 +107,9 @@ class Seen:
         site = root / ".synthprobe" / "site"
         self.page = (site / "index.html").read_text()
         (target,) = json.loads((site / "status.json").read_text())["targets"]
-        self.status = {one["id"]: one for one in target["journeys"]}
+        self.status = {judgement["id"]: judgement for judgement in target["journeys"]}
         self.listed, self.matched = self.typed("incident", "list"), self.typed("runbook", "match")
-        self.incidents = {one["incident"] for one in self.status.values()} - {""}
+        self.incidents = {judgement["incident"] for judgement in self.status.values()} - {""}
         self.shown = {id: self.typed("incident", "show", id) for id in self.incidents}
 
     def typed(self, *words: str) -> str:
@@ -143,7 +143,7 @@ def seen(tmp_path_factory):
 
 
 def test_two_causes_are_two_incidents_however_many_journeys_show_them(seen):
-    by_journey = {id: one["incident"] for id, one in seen.status.items()}
+    by_journey = {id: status["incident"] for id, status in seen.status.items()}
     assert by_journey["stock"] == by_journey["order"] != ""
     assert by_journey["desk"] not in {"", by_journey["stock"]}
     assert by_journey["prices"] == ""
@@ -155,33 +155,33 @@ def test_two_causes_are_two_incidents_however_many_journeys_show_them(seen):
     ("journey", "page", "general"), [("stock", "ledger-closed", ""), ("order", "ledger-closed", ""), ("desk", "", "x")]
 )
 def test_everything_that_speaks_of_a_run_names_the_same(seen, journey, page, general):
-    told = seen.status[journey]
+    status = seen.status[journey]
     general = "store-in-general" if general else ""
-    assert (told["runbook"], told["general"]) == (page, general)
+    assert (status["runbook"], status["general"]) == (page, general)
     card = re.findall(
-        rf'<article class="card [a-z]+" [^>]*data-incident="{told["incident"]}">.*?</article>', seen.page, re.S
+        rf'<article class="card [a-z]+" [^>]*data-incident="{status["incident"]}">.*?</article>', seen.page, re.S
     )
     offered = f"runbook: {page}" if page else f"no runbook knows it; general page: {general}"
     (block,) = re.findall(rf"failed {journey}: .*?Repeat:", seen.table)
     known = f"Runbook: synthprobe runbook show {page}" if page else f"General page: synthprobe runbook show {general}"
-    assert f"Likely cause: {told['class']}, confidence" in block
-    assert f"{known} (incident {told['incident']})" in block
+    assert f"Likely cause: {status['class']}, confidence" in block
+    assert f"{known} (incident {status['incident']})" in block
     (text,) = (" ".join(html.unescape(re.sub(r"<[^>]+>", " ", part)).split()) for part in card)
-    assert f"Likely cause: {told['class']} (" in text
+    assert f"Likely cause: {status['class']} (" in text
     assert (f" Runbook: {page} " if page else f" General page: {general} ") in text
-    assert f"cause: {told['class']} (" in seen.shown[told["incident"]]
-    assert f"{offered}. " in seen.shown[told["incident"]]
-    (line,) = re.findall(rf"{told['incident']} +shop +open.*?(?=\d{{6}}-\d{{4}}-|$)", seen.listed)
-    assert f"{told['class']} (" in line
+    assert f"cause: {status['class']} (" in seen.shown[status["incident"]]
+    assert f"{offered}. " in seen.shown[status["incident"]]
+    (line,) = re.findall(rf"{status['incident']} +shop +open.*?(?=\d{{6}}-\d{{4}}-|$)", seen.listed)
+    assert f"{status['class']} (" in line
     assert offered in line
     matched = re.split(rf"{journey}: ", seen.matched)[1]
-    assert f"target shop incident {told['incident']} cause {told['class']} (" in matched
+    assert f"target shop incident {status['incident']} cause {status['class']} (" in matched
     assert (f"runbook {page} why" if page else f"general {general} why") in matched
-    (message,) = [one for one in seen.messages if told["incident"] in one["message"]]
-    assert f"Likely cause: {told['class']}, confidence " in message["message"]
+    (message,) = [message for message in seen.messages if status["incident"] in message["message"]]
+    assert f"Likely cause: {status['class']}, confidence " in message["message"]
     assert (f"Runbook: {page}" if page else f"General page: {general}") in message["message"]
 
 
 def test_a_fault_of_the_probe_leads_to_no_page_and_no_owner_of_the_target(seen):
-    told = seen.status["broken-probe"]
-    assert (told["class"], told["runbook"], told["general"], told["owner"]) == ("probe", "", "", "watchers")
+    status = seen.status["broken-probe"]
+    assert (status["class"], status["runbook"], status["general"], status["owner"]) == ("probe", "", "", "watchers")

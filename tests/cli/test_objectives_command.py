@@ -27,10 +27,10 @@ def declare(root, text: str) -> None:
 
 
 def test_lint_prints_what_each_rule_needs_at_this_interval(root):
-    said = call("review", "--rules")
-    assert "default: 99 % in 30 days, one sample each 5 m" in said
+    output = call("review", "--rules")
+    assert "default: 99 % in 30 days, one sample each 5 m" in output
     for needs in ("2/12 & 1/1", "5/72 & 1/6", "9/288 & 1/24", "9/864 & 1/72"):
-        assert needs in said
+        assert needs in output
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_lint_prints_what_each_rule_needs_at_this_interval(root):
 )
 def test_lint_refuses_what_cannot_work(root, text, says):
     declare(root, text)
-    said = call("doctor", "objectives", code=1)
-    assert "wrong    objectives: [objectives." in said
-    assert says in said
+    output = call("doctor", "objectives", code=1)
+    assert "wrong    objectives: [objectives." in output
+    assert says in output
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_lint_names_a_journey_that_the_last_runs_did_not_have(root, table, near)
     declare(root, f"[objectives.search]\npercent = 99\n[aliases.search]\n'old' = 'new'\n{table}\n")
     call("doctor", "objectives")  # no run yet: nothing is known
     ran(root, timedelta(minutes=5))
-    said = " ".join(call("doctor", "objectives", code=1).split())
-    assert said.count("wrong objectives:") == 1
+    output = " ".join(call("doctor", "objectives", code=1).split())
+    assert output.count("wrong objectives:") == 1
     name = table.split(".", 1)[1].strip('"]')
-    assert f"There is no journey with the id {name!r}, so this does nothing. {near}" in said
+    assert f"There is no journey with the id {name!r}, so this does nothing. {near}" in output
 
 
 def test_lint_knows_the_journeys_of_the_kept_inventory(root):
@@ -79,17 +79,17 @@ def test_lint_knows_the_journeys_of_the_kept_inventory(root):
     journey = Journey(id="sign-in", node_id="sign_in.py::t", title="Sign in")
     inventory = Inventory(revision="1", journeys=(journey,))
     write_inventory(root / ".synthprobe" / "state" / "demo" / "inventory.json", inventory)
-    said = call("doctor", "objectives", code=1)
-    assert 'wrong    objectives: [objectives."sign-on"]' in said
-    assert "Did you mean 'sign-in'?" in said
-    assert '[objectives."sign-in"]' not in said
+    output = call("doctor", "objectives", code=1)
+    assert 'wrong    objectives: [objectives."sign-on"]' in output
+    assert "Did you mean 'sign-in'?" in output
+    assert '[objectives."sign-in"]' not in output
 
 
 def test_show_tells_coverage_beside_availability_and_a_gap_makes_the_objective_unknown(root):
     declare(root, "[objectives.search]\npercent = 95\nwindow_days = 7\n")
     for minutes in range(5, 105, 5):
         ran(root, timedelta(minutes=minutes), outcome="failed" if minutes == 50 else "passed")
-    found = {one["objective"]["journey"]: one for one in statuses()}
+    found = {status["objective"]["journey"]: status for status in statuses()}
     assert (found["search"]["objective"]["percent"], found["report"]["objective"]["percent"]) == (95, 99)
     assert (found["search"]["availability"], found["search"]["coverage"]) == (95.0, 100.0)
     assert found["search"]["text"] == "5 m of 8 h 24 m used, 5 m of it one cause: it broke"
@@ -105,15 +105,15 @@ def test_show_says_when_nothing_is_recorded(root):
 
 def test_lint_shows_the_standard_rules_for_usual_objectives_at_this_interval(root):
     declare(root, "[objectives.default]\npercent = 97\n")
-    said = [" ".join(line.split()) for line in call("review", "--rules").splitlines()]
-    assert "90 % 864 cannot fire 44/72 & 4/6 87/288 & 8/24 87/864 & 8/72 3 of 4" in said
-    assert "97 % * 259.2 6/12 & 1/1 13/72 & 2/6 26/288 & 3/24 26/864 & 3/72 4 of 4" in said
-    assert "99.9 % 8.64 one sample one sample one sample one sample 0 of 4" in said
+    lines = [" ".join(line.split()) for line in call("review", "--rules").splitlines()]
+    assert "90 % 864 cannot fire 44/72 & 4/6 87/288 & 8/24 87/864 & 8/72 3 of 4" in lines
+    assert "97 % * 259.2 6/12 & 1/1 13/72 & 2/6 26/288 & 3/24 26/864 & 3/72 4 of 4" in lines
+    assert "99.9 % 8.64 one sample one sample one sample one sample 0 of 4" in lines
     assert "8,640 samples without a bad one only show that less than 0.035 % are bad." in call("review", "--rules")
     toml = root / "synthprobe.toml"
     toml.write_text("interval_s = 60\n" + toml.read_text())
-    said = [" ".join(line.split()) for line in call("review", "--rules").splitlines()]
-    assert "99.9 % 43.2 one sample 3/360 & 1/30 5/1440 & 1/120 5/4320 & 1/360 3 of 4" in said
+    lines = [" ".join(line.split()) for line in call("review", "--rules").splitlines()]
+    assert "99.9 % 43.2 one sample 3/360 & 1/30 5/1440 & 1/120 5/4320 & 1/360 3 of 4" in lines
 
 
 def test_a_gap_at_the_begin_of_the_window_counts(root):
@@ -122,9 +122,9 @@ def test_a_gap_at_the_begin_of_the_window_counts(root):
     for minutes in range(5, 65, 5):
         ran(root, timedelta(minutes=minutes))
     assert remember(Project.at(root), "demo") == []
-    for one in statuses():
-        assert (one["state"], one["good"], one["elapsed"]) == ("unknown", 12, 8640)
-        assert one["worst_gap_s"] == (8640 - 12) * 300
+    for status in statuses():
+        assert (status["state"], status["good"], status["elapsed"]) == ("unknown", 12, 8640)
+        assert status["worst_gap_s"] == (8640 - 12) * 300
     assert "8628 of 8640 slots" in call("review", "--only", "objectives")
 
 
@@ -132,15 +132,15 @@ def test_a_journey_first_watched_inside_the_window_has_no_gap_before(root):
     for minutes in range(5, 65, 5):
         ran(root, timedelta(minutes=minutes))
     assert remember(Project.at(root), "demo") == []
-    for one in statuses():
-        assert (one["state"], one["elapsed"], one["coverage"]) == ("met", 12, 100.0)
+    for status in statuses():
+        assert (status["state"], status["elapsed"], status["coverage"]) == ("met", 12, 100.0)
 
 
 def test_an_error_budget_that_is_used_too_fast_is_said(root):
     for minutes in range(5, 305, 5):
         ran(root, timedelta(minutes=minutes), outcome="failed" if minutes in {5, 15} else "passed")
     says = "The error budget is used 14.4 × too fast or faster: 2 of the last 12 slots (1 h) were bad, 2 are too many."
-    assert {one["burning"] for one in statuses()} == {says}
+    assert {status["burning"] for status in statuses()} == {says}
     call("review", "--pages")
     assert says in (root / ".synthprobe" / "site" / "board" / "demo" / "index.html").read_text()
 
@@ -157,6 +157,6 @@ def test_another_interval_keeps_what_was_judged_before(root, monkeypatch, interv
         ran(root, NOW - until + timedelta(minutes=minutes), outcome="failed" if minutes in {20, 110, 90} else "passed")
     toml = root / "synthprobe.toml"
     toml.write_text(f"interval_s = {interval_s}\n" + toml.read_text())
-    for one in statuses():
-        assert (one["elapsed"], one["bad"], one["unknown"], one["coverage"]) == (elapsed, bad, 0, 100.0)
-        assert one["text"].startswith(f"{used} of ")
+    for status in statuses():
+        assert (status["elapsed"], status["bad"], status["unknown"], status["coverage"]) == (elapsed, bad, 0, 100.0)
+        assert status["text"].startswith(f"{used} of ")

@@ -42,7 +42,7 @@ def month(root):
 
 def test_only_pages_that_reached_somebody_count_and_a_recovery_is_none(month):
     made = json.loads(call("review", "--only", "work", "--json"))["work"]
-    known = {one["id"]: one for one in made["measures"]["measures"]}
+    known = {measure["id"]: measure for measure in made["measures"]["measures"]}
     assert (known["actionable"]["hits"], known["actionable"]["n"]) == (5, 11)
     assert (known["repeats"]["hits"], known["repeats"]["n"]) == (9, 12)
     assert known["first_line"]["few"]
@@ -50,21 +50,21 @@ def test_only_pages_that_reached_somebody_count_and_a_recovery_is_none(month):
 
 
 def test_the_table_speaks_in_sentences_and_the_page_is_made(month):
-    said = call("review", "--only", "work")
-    assert "12 incidents opened" in said
-    assert "too few (6 of 6)" in said
-    assert "9 of 12 incidents had been seen before" in said
-    assert "0 % (0 of 12)" in said
-    assert "0 of 12 incidents matched a runbook." in said
-    assert "No route for alerts is configured" in said
+    output = call("review", "--only", "work")
+    assert "12 incidents opened" in output
+    assert "too few (6 of 6)" in output
+    assert "9 of 12 incidents had been seen before" in output
+    assert "0 % (0 of 12)" in output
+    assert "0 of 12 incidents matched a runbook." in output
+    assert "No route for alerts is configured" in output
     call("review", "--pages", "--only", "work")
     assert "too few (6 of 6)" in (month / ".synthprobe" / "site" / "ops" / "demo" / "index.html").read_text()
 
 
 def test_nothing_recorded_is_neither_calm_nor_an_error(root):
-    said = call("review", "--only", "work")
-    assert "0 incidents opened. No incident is recorded in this window" in said
-    assert said.count("not known") == 3
+    output = call("review", "--only", "work")
+    assert "0 incidents opened. No incident is recorded in this window" in output
+    assert output.count("not known") == 3
 
 
 @pytest.mark.parametrize(("option", "says"), [("--zone", "a time zone"), ("--sleep", "HH:MM-HH:MM")])

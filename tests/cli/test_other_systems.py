@@ -86,13 +86,13 @@ def test_help_doctor_journeys_and_report_work_without_what_only_unix_has(tmp_pat
             timeout=100,
             check=False,
         )
-    said = done.stdout + done.stderr
-    assert "Traceback" not in said, said
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output, output
     codes = done.stdout.splitlines()[-1]
-    assert codes == str({"--help": 0, "doctor": 0, "pytest": 1, "report": 0}), said
+    assert codes == str({"--help": 0, "doctor": 0, "pytest": 1, "report": 0}), output
     (run,) = (tmp_path / ".synthprobe" / "runs" / "demo").iterdir()
-    results = {one.journey.id.rpartition("_")[2]: one for one in pipeline.read_results(run)}
-    assert {name: one.outcome for name, one in results.items()} == {
+    results = {result.journey.id.rpartition("_")[2]: result for result in pipeline.read_results(run)}
+    assert {name: result.outcome for name, result in results.items()} == {
         "open": "passed", "ends": "unknown", "shut": "failed"
     }  # fmt: skip
     assert "deadline of 1 s" in results["ends"].cause

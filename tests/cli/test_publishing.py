@@ -34,10 +34,10 @@ def test_production_is_refused_where_the_place_is_not_shown_to_be_private(site):
     for visibility in ("public", "internal", ""):
         refused = site("shop", "--publish", visibility)
         assert refused.returncode == 2
-        said = " ".join(refused.stderr.split())
-        assert "runs of shop, which is production" in said
-        assert "'private' was expected" in said
-        assert 'public = ["shop"] in [report]' in said
+        output = " ".join(refused.stderr.split())
+        assert "runs of shop, which is production" in output
+        assert "'private' was expected" in output
+        assert 'public = ["shop"] in [report]' in output
     site.configure(name="other", production=False)
     assert site("shop", "--publish", "public").returncode == 2, "a target that is not configured may be production"
     assert not site.made.exists()

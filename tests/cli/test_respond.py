@@ -13,7 +13,7 @@ import pytest
 from issuer import running_issuer
 from typer.testing import CliRunner
 
-from synthprobe.cli.known import RecordedIncidents
+from synthprobe.cli.lookup import RecordedIncidents
 from synthprobe.cli.main import app
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.firstline.applying import Done, FixDesk
@@ -197,10 +197,10 @@ def test_without_fixes_the_list_says_how_one_is_written(here, project):
 def test_only_a_fix_that_helped_is_noted_as_what_ended_the_incident(here, project, monkeypatch, helped, how):
     shutil.copytree(ROOT / "fixes", here / "fixes", ignore=shutil.ignore_patterns("__pycache__"))
     now = datetime.now(UTC)
-    one = Incident(id="I-2", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
+    incident = Incident(id="I-2", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
                    opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))  # fmt: skip
     incidents = RecordedIncidents(Project.at(here))
-    incidents.put(one)
+    incidents.put(incident)
     monkeypatch.setattr(FixDesk, "apply", lambda *_, **__: Done(ok=helped, changed=True, text="done"))
     call("fix", "apply", "restore-setting", "--incident", "I-2", "--by", "first-line", "--really")
     noted = incidents.get("I-2")

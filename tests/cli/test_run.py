@@ -55,7 +55,7 @@ def test_a_journey_that_was_killed_is_unknown_with_the_others_judged(project, ce
     assert synthprobe(project, "run").returncode == 3
     (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
-    outcomes = {one.journey.id.rsplit(".", 1)[-1]: one.outcome for one in verdict.journeys}
+    outcomes = {journey.journey.id.rsplit(".", 1)[-1]: journey.outcome for journey in verdict.journeys}
     assert outcomes == {"test_a": "passed", "test_b": "unknown", "test_c": "passed"}
 
 

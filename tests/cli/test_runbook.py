@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from synthprobe import pipeline
-from synthprobe.cli.known import known_incidents
+from synthprobe.cli.lookup import known_incidents
 from synthprobe.cli.main import app
 from synthprobe.errors import SynthprobeError
 from synthprobe.firstline.score_set import marks
@@ -89,15 +89,15 @@ def noted(id, *words):
 def test_match_says_which_page_why_and_what_was_next(project):
     done = call("match")
     assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
-    assert "dead-button" in said
-    assert "why It knows this failure: rule is script-error, journey is call-*, the message holds /intakeQueue" in said
-    assert "target demo incident " in said
-    assert "A script of the page broke: ReferenceError: intakeQueue is not defined" in said
-    assert "next call-intake: General page for call-intake." in said
-    assert "general unit-status why General page for unit-status. No runbook knows this failure." in said
-    assert "unknown (nothing-fits" in said
-    assert "live-board" not in said
+    output = " ".join(done.output.split())
+    assert "dead-button" in output
+    assert "why It knows this failure: rule is script-error, journey is call-*, the message holds /intakeQueue" in output
+    assert "target demo incident " in output
+    assert "A script of the page broke: ReferenceError: intakeQueue is not defined" in output
+    assert "next call-intake: General page for call-intake." in output
+    assert "general unit-status why General page for unit-status. No runbook knows this failure." in output
+    assert "unknown (nothing-fits" in output
+    assert "live-board" not in output
 
 
 def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
@@ -111,7 +111,7 @@ def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
 
 
 def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
-    incident = next(one for one in known_incidents(Project.at(project)) if one.journeys == ("unit-status",))
+    incident = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.journeys == ("unit-status",))
     done = call("new", incident.fingerprint)
     assert done.exit_code == 0, done.output
     (path,) = (project / "runbooks").glob("unit-status-*.md")
@@ -120,9 +120,9 @@ def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
     assert isinstance(again.exception, SynthprobeError)
     done = noted(incident.id, "--runbook", "missing", "--by", "first-line")
     assert "runbook new" in done.output
-    found = next(one for one in known_incidents(Project.at(project)) if one.id == incident.id)
+    found = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.id == incident.id)
     assert (found.runbook_outcome, found.events[-1].role) == ("missing", "first-line")
-    assert [(mark.runbook, mark.said) for mark in marks([found])] == [(found.runbook, "missing")]
+    assert [(mark.runbook, mark.worth) for mark in marks([found])] == [(found.runbook, "missing")]
 
 
 def test_lint_fails_for_one_wrong_page_and_names_it(project):
@@ -149,8 +149,8 @@ def test_bad_pages_are_left_out_with_a_sentence_and_the_others_are_used(project)
         pipeline.after_run(Project.at(project), folder, pipeline.judge(folder)),
         pipeline.explain_run(Project.at(project), folder, pipeline.judge(folder)),
     ):
-        assert [one.runbook for one in judged.journeys] == ["dead-button", "", ""]
-        assert [one.general for one in judged.journeys] == ["", "unit-status", ""]
+        assert [journey.runbook for journey in judged.journeys] == ["dead-button", "", ""]
+        assert [journey.general for journey in judged.journeys] == ["", "unit-status", ""]
         assert sum("runbooks/search-cached.md:5:" in note for note in judged.notes) == 1
     (begun,) = (folder / "drafts").iterdir()
     assert begun.name.startswith("unit-status-"), "what a page knows needs none, nor does a fault of the probe"
@@ -181,16 +181,16 @@ def test_journeys_without_an_id_need_a_page_as_well(project):
 
 
 def test_a_page_that_did_not_help_twice_in_a_row_is_stale_until_it_is_rewritten(project):
-    one = next(one for one in known_incidents(Project.at(project)) if one.journeys == ("call-intake",))
-    assert noted(one.id, "--runbook", "outdated").exit_code == 0
+    incident = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.journeys == ("call-intake",))
+    assert noted(incident.id, "--runbook", "outdated").exit_code == 0
     assert checked().exit_code == 0
-    assert noted(one.id, "--runbook", "outdated").exit_code == 0
+    assert noted(incident.id, "--runbook", "outdated").exit_code == 0
     done = checked()
     assert done.exit_code == 1
     assert "runbooks/dead-button.md:1: It did not help twice in a row: outdated on " in done.output
-    assert noted(one.id, "--runbook", "helped").exit_code == 0
+    assert noted(incident.id, "--runbook", "helped").exit_code == 0
     assert checked().exit_code == 0
-    noted(one.id, "--runbook", "outdated"), noted(one.id, "--runbook", "missing")
+    noted(incident.id, "--runbook", "outdated"), noted(incident.id, "--runbook", "missing")
     assert checked().exit_code == 1
     git(project, "init")
     git(project, "add", "runbooks")
@@ -231,8 +231,8 @@ def git(folder, *words, when="2026-01-01T00:00:00Z"):
 
 def test_a_draft_is_not_chosen_before_it_is_finished(project):
     before = call("match").output
-    one = next(one for one in known_incidents(Project.at(project)) if one.journeys == ("unit-status",))
-    assert call("new", one.fingerprint).exit_code == 0
+    incident = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.journeys == ("unit-status",))
+    assert call("new", incident.fingerprint).exit_code == 0
     assert call("match").output == before
     done = checked()
     assert done.exit_code == 1
@@ -243,10 +243,10 @@ def test_a_draft_of_what_is_over_is_filled_from_the_run_that_saw_it_last(project
     runs = project / ".synthprobe" / "runs" / "demo"
     folder = runs / "1-a"
     verdict = pipeline.explain_run(Project.at(project), folder, pipeline.judge(folder))
-    one = next(one for one in known_incidents(Project.at(project)) if one.journeys == ("unit-status",))
-    one = msgspec.structs.replace(one, first_seen_at=NOW, last_seen_at=NOW, state="resolved", resolved_at=NOW)
+    incident = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.journeys == ("unit-status",))
+    incident = msgspec.structs.replace(incident, first_seen_at=NOW, last_seen_at=NOW, state="resolved", resolved_at=NOW)
     with pipeline.open_history(Project.at(project)) as history:
-        history.put_incident(one)
+        history.put_incident(incident)
     green = msgspec.structs.replace(
         verdict,
         run=msgspec.structs.replace(verdict.run, id="b", started_at=NOW + timedelta(hours=1)),
@@ -262,7 +262,7 @@ def test_a_draft_of_what_is_over_is_filled_from_the_run_that_saw_it_last(project
     (runs / "2-b").mkdir()
     (runs / "2-b" / "run.json").write_bytes(msgspec.json.encode(green.run))
     (runs / "2-b" / "verdict.json").write_bytes(msgspec.json.encode(green))
-    assert call("new", one.id).exit_code == 0
+    assert call("new", incident.id).exit_code == 0
     (path,) = (project / "runbooks").glob("unit-status-*.md")
     assert "- `press the button`: 1.0 s (broken)" in path.read_text()
 
@@ -308,12 +308,12 @@ def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
     assert done.exit_code == 0
     assert "A button does nothing" in done.output
     assert "synthprobe http GET" in done.output
-    said = call("show", "account-locked").output
-    first, second = said.split("\n\n")[1].splitlines()
+    output = call("show", "account-locked").output
+    first, second = output.split("\n\n")[1].splitlines()
     assert "The commands need $BASE_URL" in first
     assert "How to get them: runbooks/README.md" in second
-    assert said.index("synthprobe fix plan unlock-account --incident INCIDENT") < said.index("By hand, only when")
-    assert "synthprobe fix apply unlock-account --incident INCIDENT --by ROLE --really" in said
+    assert output.index("synthprobe fix plan unlock-account --incident INCIDENT") < output.index("By hand, only when")
+    assert "synthprobe fix apply unlock-account --incident INCIDENT --by ROLE --really" in output
     assert "Did you mean 'dead-button'" in str(call("show", "dead-buton").exception)
 
 

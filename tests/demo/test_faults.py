@@ -47,8 +47,8 @@ def at(centre):
     desk = Desk(centre.url, "dispatcher1")
     yield SimpleNamespace(centre=centre, url=centre.url, desk=desk, supervisor=Desk(centre.url, "supervisor"))
     centre.heal()
-    for one in desk.get("/api/incidents")["incidents"]:
-        desk.call("DELETE", f"/api/incidents/{one['number']}")
+    for incident in desk.get("/api/incidents")["incidents"]:
+        desk.call("DELETE", f"/api/incidents/{incident['number']}")
 
 
 def status(at, unit, secondary, **headers):
@@ -62,7 +62,7 @@ def unit(at, id):
 def ages(at):
     answer = at.desk.get("/api/units")["units"]
     now = datetime.now(UTC)
-    return [(one, (now - datetime.fromisoformat(one["fix_at"])).total_seconds()) for one in answer]
+    return [(responder, (now - datetime.fromisoformat(responder["fix_at"])).total_seconds()) for responder in answer]
 
 
 def soon(check):
@@ -120,7 +120,7 @@ def events_are_in_order(at):
         status(at, "SYN-02", "EnRoute")
         status(at, "SYN-02", "OnScene")
 
-    ids = [one for one in heard(at, at.desk, act) if isinstance(one, int)]
+    ids = [item for item in heard(at, at.desk, act) if isinstance(item, int)]
     status(at, "SYN-02", "Cleared")
     return len(ids) > 1 and ids == sorted(ids)
 
@@ -135,7 +135,7 @@ def a_second_call_changes_nothing(at):
     return same
 
 
-def told(user):
+def news_reaches(user):
     def news_is_heard(at):
         return "responder:status" in heard(at, Desk(at.url, user), lambda: status(at, "SYN-02", "Cleared"))
 
@@ -166,7 +166,7 @@ def a_new_incident_is_found(at):
 
 
 def priorities_rise(at):
-    found = [one["priority"] for one in at.desk.get("/api/incidents")["incidents"]]
+    found = [incident["priority"] for incident in at.desk.get("/api/incidents")["incidents"]]
     return found == sorted(found)
 
 
@@ -228,7 +228,7 @@ def same_token_same_number(at):
 
 
 def every_agency(at):
-    return {one["agency"] for one in at.desk.get("/api/recommend?lat=47.6&lng=-122.3")["units"]} == {
+    return {responder["agency"] for responder in at.desk.get("/api/recommend?lat=47.6&lng=-122.3")["units"]} == {
         "HPD",
         "HFD",
         "EMS",
@@ -244,14 +244,14 @@ CHECKS = {
     "avl_feed_stopped": a_report_arrives,
     "avl_one_frozen": lambda at: max(age for _, age in ages(at)) < 60,
     "avl_clock_future": lambda at: min(age for _, age in ages(at)) > -2,
-    "age_utc_offset": lambda at: all(abs(one["age_s"] - age) < 5 for one, age in ages(at)),
+    "age_utc_offset": lambda at: all(abs(responder["age_s"] - age) < 5 for responder, age in ages(at)),
     "status_not_saved": status_is_stored,
     "status_lost_update": the_slower_writer_is_refused,
     "event_out_of_order": events_are_in_order,
     "second_call_resets_status": a_second_call_changes_nothing,
-    "stream_silent": told("dispatcher1"),
+    "stream_silent": news_reaches("dispatcher1"),
     "stream_no_worker": a_stream_begins,
-    "stream_role_filtered": told("dispatcher1"),
+    "stream_role_filtered": news_reaches("dispatcher1"),
     "search_no_index": lambda at: queries(at, "/api/search?kind=person&q=x") < 5,
     "board_n_plus_one": lambda at: queries(at, "/api/incidents") < 10,
     "write_lock_periodic": writes_take_no_time,
@@ -313,17 +313,17 @@ def test_a_decoy_can_be_seen_and_breaks_nothing(at, name):
 
 def test_a_supervisor_hears_what_dispatchers_are_not_told(at):
     at.centre.fault("stream_role_filtered")
-    assert told("supervisor")(at)
+    assert news_reaches("supervisor")(at)
 
 
 def test_a_fault_can_be_narrowed_to_a_role_or_a_node(at):
     at.centre.fault("board_wrong_sort", role="supervisor")
     assert priorities_rise(at)
-    found = [one["priority"] for one in at.supervisor.get("/api/incidents")["incidents"]]
+    found = [incident["priority"] for incident in at.supervisor.get("/api/incidents")["incidents"]]
     assert found != sorted(found)
     at.centre.fault("version_skew", node="a")
     answers = [at.desk.call("GET", "/api/time") for _ in range(2)]
-    builds = {(one.headers["X-Node"], one.headers["X-Build"]) for one in answers}
+    builds = {(answer.headers["X-Node"], answer.headers["X-Build"]) for answer in answers}
     assert builds == {("a", "2026.11.4"), ("b", "2026.11.3")}
 
 

@@ -135,9 +135,9 @@ def test_two_failures_in_a_row_are_told_and_one_never():
 @pytest.mark.parametrize("usual", [0.005, 0.02, 0.05])
 def test_a_step_that_always_failed_now_and_then_is_told_once_in_thousands_of_runs(usual):
     chance, watched = random.Random(11), Failing()
-    told = [n for n in range(205_000) if watched.add(chance.random() >= usual, 300.0 * n)]
-    assert sum(n < 5000 for n in told) <= 10  # while it is learned
-    assert sum(n >= 5000 for n in told) <= 15  # half an alarm in 10,000 is ten
+    alarm_runs = [n for n in range(205_000) if watched.add(chance.random() >= usual, 300.0 * n)]
+    assert sum(n < 5000 for n in alarm_runs) <= 10  # while it is learned
+    assert sum(n >= 5000 for n in alarm_runs) <= 15  # half an alarm in 10,000 is ten
     runs = 1
     while not watched.add(chance.random() >= 0.5, 300.0 * runs):
         runs += 1
@@ -175,14 +175,14 @@ def test_a_rerun_raises_an_alarm_but_teaches_nothing():
 
 def test_it_goes_on_bit_for_bit_after_a_break():
     whole, broken = StepDetector(), StepDetector()
-    said, again = [], []
+    alarms, again = [], []
     durations = [*noise(0.2, 900), *[ms * 1.8 for ms in noise(0.2, 100, seed=2)], *noise(0.2, 900, seed=3)]
     for n, ms in enumerate(durations):
-        said += whole.update(n * 300.0, ms, n % 97 != 0)
+        alarms += whole.update(n * 300.0, ms, n % 97 != 0)
         if n % 7 == 0:
             broken = StepDetector.from_bytes(broken.to_bytes())
         again += broken.update(n * 300.0, ms, n % 97 != 0)
-    assert said == again
+    assert alarms == again
     assert whole.to_bytes() == broken.to_bytes()
     assert len(whole.to_bytes()) < 64_000
 

@@ -36,15 +36,15 @@ class Watching:
 def test_what_gets_worse_after_it_was_told_is_told_whenever_it_does(runs, factor, worse):
     step = Watching(noise(400, 200))
     (opened,) = step.see(noise(runs, 200 * factor, 2), "paging")
-    (told,) = step.see(noise(6, 200 * worse, 3), "paging")
-    assert told.now_ms == pytest.approx(200 * worse, rel=0.15)
-    assert told.index < 400 + runs + 3
+    (alarm,) = step.see(noise(6, 200 * worse, 3), "paging")
+    assert alarm.now_ms == pytest.approx(200 * worse, rel=0.15)
+    assert alarm.index < 400 + runs + 3
     if runs < 144:
-        assert (told.first_since, told.first_ratio) == (opened.since, opened.ratio)
-        assert f"worse than first told: {opened.ratio:.1f} × since 09:20" in told.sentence("search")
+        assert (alarm.first_since, alarm.first_ratio) == (opened.since, opened.ratio)
+        assert f"worse than first told: {opened.ratio:.1f} × since 09:20" in alarm.sentence("search")
     else:
-        assert told.first_since == 0.0
-        assert told.ratio == pytest.approx(worse / factor, rel=0.15)
+        assert alarm.first_since == 0.0
+        assert alarm.ratio == pytest.approx(worse / factor, rel=0.15)
 
 
 def test_what_eases_is_no_alarm_and_told_again_when_it_is_lost():
@@ -52,8 +52,8 @@ def test_what_eases_is_no_alarm_and_told_again_when_it_is_lost():
     (opened,) = step.see(noise(10, 2000), "paging")
     (eased,) = step.see(noise(30, 600, 2))
     assert (eased.rule, eased.lane, eased.first_since) == ("eased", "report", opened.since)
-    (told,) = step.see(noise(4, 2000, 3), "paging")
-    assert "takes 10" in told.sentence("search")
+    (alarm,) = step.see(noise(4, 2000, 3), "paging")
+    assert "takes 10" in alarm.sentence("search")
 
 
 @pytest.mark.parametrize(("runs", "lane"), [(40, "report"), (200, "report"), (600, "paging")])
@@ -84,18 +84,18 @@ def test_a_mode_that_is_lost_and_a_value_between_two_modes_are_found(level, with
 
 def with_spells(days: int, slow) -> list[tuple[int, int]]:
     """Day and run of the spell in which two slow hours at noon were told, on the days that have them."""
-    step, told = Watching(noise(0, 1)), []
+    step, alarms = Watching(noise(0, 1)), []
     for day in range(days):
         for number, ms in enumerate(noise(DAY, 200, day)):
             spell = slow(day) and 144 <= number < 168
-            told += [(day, number - 143) for _ in step.see([3 * ms if spell else ms], "paging")]
-    return told
+            alarms += [(day, number - 143) for _ in step.see([3 * ms if spell else ms], "paging")]
+    return alarms
 
 
 def test_the_same_spell_the_next_day_is_found_as_on_the_first_and_is_usual_when_it_always_comes():
-    told = with_spells(9, lambda day: day >= 4)
-    assert [day for day, _ in told] == [4, 5]
-    assert all(run <= 3 for _, run in told)
+    alarms = with_spells(9, lambda day: day >= 4)
+    assert [day for day, _ in alarms] == [4, 5]
+    assert all(run <= 3 for _, run in alarms)
 
 
 def test_what_comes_every_week_is_usual_the_third_time():
@@ -133,5 +133,5 @@ def test_what_the_version_before_stored_is_read_on():
     step.see(noise(10, 400, 2))
     step.detector = StepDetector.from_bytes(of_version_2(step.detector))
     assert step.detector.degraded
-    (told,) = step.see(noise(4, 2000, 3), "paging")
-    assert told.first_ratio == pytest.approx(2, rel=0.1)
+    (alarm,) = step.see(noise(4, 2000, 3), "paging")
+    assert alarm.first_ratio == pytest.approx(2, rel=0.1)

@@ -59,15 +59,15 @@ spell = st.fixed_dictionaries(
 def test_no_spell_stops_the_detector_and_a_restart_changes_nothing(spells, seed):
     source, at = random.Random(seed), 300.0 * WEEKS
     whole, restarted = StepDetector.from_bytes(STATE), StepDetector.from_bytes(STATE)
-    told, backwards = 0.0, any(one["gap_s"] < 0 for one in spells)
-    for one in spells:
-        at += one["gap_s"]
-        for number in range(one["runs"]):
+    alarm_ms, backwards = 0.0, any(stretch["gap_s"] < 0 for stretch in spells)
+    for episode in spells:
+        at += episode["gap_s"]
+        for number in range(episode["runs"]):
             at += 300.0
-            ms, ok = one["factor"] * (100 + 10 * source.random()), source.random() >= one["failing"]
-            scheduled = not (one["reruns"] and number % 3 == 2)
+            ms, ok = episode["factor"] * (100 + 10 * source.random()), source.random() >= episode["failing"]
+            scheduled = not (episode["reruns"] and number % 3 == 2)
             before = whole.degraded
-            told = told if before else 0.0
+            alarm_ms = alarm_ms if before else 0.0
             alarms = whole.update(at, ms, ok, scheduled=scheduled)
             assert restarted.update(at, ms, ok, scheduled=scheduled) == alarms
             for alarm in alarms:
@@ -76,12 +76,12 @@ def test_no_spell_stops_the_detector_and_a_restart_changes_nothing(spells, seed)
                 assert alarm.since <= alarm.time or backwards
                 if alarm.lane == "paging" or alarm.rule == "eased":
                     assert (alarm.first_since != 0) == before
-                    assert alarm.now_ms > told or alarm.rule == "eased", "inside an alarm only what is worse is told"
-                    told = alarm.now_ms
-        if one["accepted"]:
+                    assert alarm.now_ms > alarm_ms or alarm.rule == "eased", "inside an alarm only what is worse is told"
+                    alarm_ms = alarm.now_ms
+        if episode["accepted"]:
             assert whole.accept() == restarted.accept()
             assert not whole.degraded
-        if one["restart"]:
+        if episode["restart"]:
             restarted = StepDetector.from_bytes(restarted.to_bytes())
     assert restarted.to_bytes() == whole.to_bytes()
     for _ in range(200):  # afterwards it still sees what is slow
@@ -122,16 +122,16 @@ def test_a_failing_journey_always_has_an_open_incident_and_never_two(looks):
             )
             for journey, (outcome, fault) in outcomes.items()
         ]
-        still_open = [one for one in incidents.values() if one.state != "resolved"]
+        still_open = [incident for incident in incidents.values() if incident.state != "resolved"]
         now = began + timedelta(minutes=took)
-        incidents |= {one.id: one for one in follow(still_open, seen, history, now).incidents}
-        still_open = [one for one in incidents.values() if one.state != "resolved"]
-        for one in seen:
-            before = history.setdefault(one.journey, [])
-            its = [i for i in still_open if i.kind == "failing" and one.journey in (*i.journeys, *i.blocked)]
-            newest = max((old.at for old in before if old.location == location), default=one.at)
-            if one.outcome == "failed" and newest <= one.at:
-                assert its, "somebody must hear of it"
-            assert len({i.fingerprint for i in its}) == len(its)
-            before.append(one)
+        incidents |= {incident.id: incident for incident in follow(still_open, seen, history, now).incidents}
+        still_open = [incident for incident in incidents.values() if incident.state != "resolved"]
+        for observation in seen:
+            before = history.setdefault(observation.journey, [])
+            own_incidents = [i for i in still_open if i.kind == "failing" and observation.journey in (*i.journeys, *i.blocked)]
+            newest = max((old.at for old in before if old.location == location), default=observation.at)
+            if observation.outcome == "failed" and newest <= observation.at:
+                assert own_incidents, "somebody must hear of it"
+            assert len({i.fingerprint for i in own_incidents}) == len(own_incidents)
+            before.append(observation)
             before.sort(key=lambda old: old.at)

@@ -37,8 +37,8 @@ def states():
     """Sixty healthy runs of four journeys that take about a second, on a steady probe."""
     noise, known = random.Random(1), {}
     for number in range(60):
-        one = verdict(number, {name: noise.uniform(0.95, 1.1) for name in NAMES}, noise.uniform(9, 11))
-        known |= watch(one, known).states | judge_probe(one, known).states
+        judgement = verdict(number, {name: noise.uniform(0.95, 1.1) for name in NAMES}, noise.uniform(9, 11))
+        known |= watch(judgement, known).states | judge_probe(judgement, known).states
     return known
 
 
@@ -47,9 +47,9 @@ def usual(**other: float) -> dict[str, float]:
 
 
 def test_only_what_is_slower_than_its_own_usual_is_looked_at_again(states):
-    (one,) = suspect(verdict(60, usual(search=2.0)), states)
-    assert one.journey == "search"
-    assert 1000 < one.limits[""] < 2000
+    (suspicion,) = suspect(verdict(60, usual(search=2.0)), states)
+    assert suspicion.journey == "search"
+    assert 1000 < suspicion.limits[""] < 2000
     assert suspect(verdict(60, usual()), states) == ()
     assert suspect(verdict(60, usual(search=2.0)), {}) == ()
 
@@ -57,7 +57,7 @@ def test_only_what_is_slower_than_its_own_usual_is_looked_at_again(states):
 def test_a_failed_journey_has_its_second_attempt_and_is_not_looked_at_again(states):
     slow = verdict(60, usual(search=2.0))
     failed = tuple(
-        replace(one, results=(replace(one.results[0], outcome="failed"),), outcome="failed") for one in slow.journeys
+        replace(journey, results=(replace(journey.results[0], outcome="failed"),), outcome="failed") for journey in slow.journeys
     )
     assert suspect(replace(slow, journeys=failed), states) == ()
 
@@ -65,24 +65,24 @@ def test_a_failed_journey_has_its_second_attempt_and_is_not_looked_at_again(stat
 def test_reruns_open_the_alarm_in_the_same_run_and_teach_nothing(states):
     slow = verdict(60, usual(search=2.0))
     (why,) = suspicions = suspect(slow, states)
-    result = next(one.results[0] for one in slow.journeys if one.journey.id == "search")
+    result = next(journey.results[0] for journey in slow.journeys if journey.journey.id == "search")
     reruns = [replace(result, started_at=result.started_at + timedelta(seconds=n)) for n in range(1, 9)]
     assert not any(map(why.is_calm, reruns))
     assert why.is_calm(replace(result, duration_s=1.0))
     alone = watch(slow, states).verdict
     assert alone.count("degraded") == 0
     again = watch(with_reruns(slow, suspicions, LookedAgain(results=tuple(reruns))), states).verdict
-    assert [one.journey.id for one in again.journeys if one.outcome == "degraded"] == ["search"]
+    assert [journey.journey.id for journey in again.journeys if journey.outcome == "degraded"] == ["search"]
 
 
 def test_most_journeys_slow_by_one_factor_is_the_probe_for_three_runs_f74(states):
-    said = []
+    sentences = []
     for number in range(60, 65):
         judged = judge_probe(verdict(number, dict.fromkeys(NAMES, 2.0)), states)
         states = states | judged.states
-        said.append(judged.suspected)
-    assert said[0].startswith("Probe suspected: 4 of 4 journeys took 1.9 × their usual in the same run.")
-    assert [bool(one) for one in said] == [True, True, True, False, False]
+        sentences.append(judged.suspected)
+    assert sentences[0].startswith("Probe suspected: 4 of 4 journeys took 1.9 × their usual in the same run.")
+    assert [bool(sentence) for sentence in sentences] == [True, True, True, False, False]
     judged = judge_probe(verdict(65, usual()), states)
     assert judged.suspected == ""
     assert judge_probe(verdict(66, dict.fromkeys(NAMES, 2.0)), states | judged.states).suspected

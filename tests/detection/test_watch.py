@@ -17,8 +17,8 @@ def test_a_journey_that_begins_to_fail_is_said_in_one_sentence_with_its_title_on
         result = Result(
             run_id=run.id, target="demo", journey=journey, attempt=1, outcome="failed", started_at=at, duration_s=1.0
         )  # fmt: skip
-        one = JourneyVerdict(journey=journey, outcome="failed", results=(result,))
-        watched = watch(Verdict(run=run, journeys=(one,), finished_at=at + timedelta(seconds=1)), states)
+        judgement = JourneyVerdict(journey=journey, outcome="failed", results=(result,))
+        watched = watch(Verdict(run=run, journeys=(judgement,), finished_at=at + timedelta(seconds=1)), states)
         states, notes = watched.states, watched.notes
     assert notes == ("A person is found fails in 100% of its runs since 14:00 (2 runs).",)
 
@@ -34,15 +34,15 @@ def test_a_journey_that_is_called_like_its_slow_step_is_told_by_the_step():
             run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
             duration_s=took + 0.023, steps=steps,
         )  # fmt: skip
-        one = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
-        watched = watch(Verdict(run=run, journeys=(one,), finished_at=at + timedelta(seconds=1)), states)
+        judgement = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
+        watched = watch(Verdict(run=run, journeys=(judgement,), finished_at=at + timedelta(seconds=1)), states)
         states = watched.states
     (judged,) = watched.verdict.journeys
-    (told,) = judged.degradations
+    (worsening,) = judged.degradations
     assert judged.results == (result,), "what an attempt wrote stays as it was written"
     assert judged.outcome_of(judged.results[-1]) == "degraded"
-    assert judged.cause == told.told
-    assert told.message.startswith("sign in takes 3.8 × its usual 52 ms since 03:20 (4 runs)")
+    assert judged.cause == worsening.sentence
+    assert worsening.message.startswith("sign in takes 3.8 × its usual 52 ms since 03:20 (4 runs)")
 
 
 def test_a_page_that_begins_to_jump_about_is_told_as_a_number_without_a_unit():
@@ -57,9 +57,9 @@ def test_a_page_that_begins_to_jump_about_is_told_as_a_number_without_a_unit():
             run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
             duration_s=0.07, steps=steps,
         )  # fmt: skip
-        one = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
-        watched = watch(Verdict(run=run, journeys=(one,), finished_at=at + timedelta(seconds=1)), states, least_ms=50)
+        judgement = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
+        watched = watch(Verdict(run=run, journeys=(judgement,), finished_at=at + timedelta(seconds=1)), states, least_ms=50)
         states = watched.states
-    (told,) = watched.verdict.journeys[0].degradations
-    assert told.message.startswith("open › jumps takes 25.0 × its usual 0.01 since 03:20 (4 runs)")
-    assert degradation(told, journey.title) == '"jumps" 0.01 → 0.25'
+    (worsening,) = watched.verdict.journeys[0].degradations
+    assert worsening.message.startswith("open › jumps takes 25.0 × its usual 0.01 since 03:20 (4 runs)")
+    assert degradation(worsening, journey.title) == '"jumps" 0.01 → 0.25'

@@ -45,7 +45,7 @@ def keys(record: type[msgspec.Struct], place: str = "") -> Iterator[str]:
         kind = msgspec.inspect.type_info(field.type)
         if isinstance(kind, msgspec.inspect.UnionType):  # a table that may be left out
             yield place + field.name
-            kind = next(one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType))
+            kind = next(type_ for type_ in kind.types if not isinstance(type_, msgspec.inspect.NoneType))
         if isinstance(kind, msgspec.inspect.StructType):
             yield from keys(kind.cls, f"{place}{field.name}.")
         elif isinstance(kind, msgspec.inspect.DictType) and isinstance(kind.value_type, msgspec.inspect.StructType):

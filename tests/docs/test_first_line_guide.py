@@ -19,11 +19,11 @@ JOURNEY = "journeys/dispatch/test_dispatch.py::test_the_crew_is_told"
 @pytest.fixture
 def desk():
     """A receiver of alerts: what it was sent, and its address."""
-    told = []
+    alerts = []
 
     class Desk(BaseHTTPRequestHandler):
         def do_POST(self):
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            alerts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -32,7 +32,7 @@ def desk():
 
     with HTTPServer(("127.0.0.1", 0), Desk) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield told, f"json://127.0.0.1:{server.server_port}"
+        yield alerts, f"json://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 

@@ -28,7 +28,7 @@ def test_the_journeys_of_the_guide_pass(centre: Any, project: Any) -> None:
     wrong = {  # a busy machine may be over a budget; that is no fault of the page
         name: result.outcome
         for name, result in ran.results.items()
-        if result.outcome != "passed" and {one.kind for one in result.degradations} != {"over budget"}
+        if result.outcome != "passed" and {degradation.kind for degradation in result.degradations} != {"over budget"}
     }
     assert wrong == {}, ran.output
     assert len(ran.results) == 7
@@ -86,7 +86,7 @@ def test_the_log_ins_of_the_guide_work(centre: Any, project: Any) -> None:
             shop.answers("POST", path, status=status)
         environ = {"PASSWORD": "made-up-password-1", "KEY": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
         ran = project.run(environ=environ)
-        assert {name: one.outcome for name, one in ran.results.items()} == {
+        assert {name: result.outcome for name, result in ran.results.items()} == {
             "test_a_customer_logs_in": "passed",
             "test_a_customer_confirms_an_address": "passed",
         }, ran.output

@@ -57,16 +57,16 @@ def rows(cell: str) -> set[str]:
 
 
 def test_each_fault_is_tested_in_the_files_that_the_page_names_and_in_no_other(collected):
-    said = {
+    claims = {
         (row, file)
         for cell, where in tables("reliability.md", "Rows and the tests that prove them")
         for row in rows(cell)
         for file in re.findall(r"`(tests/[^`]+)`", where)
     }
     proved = {(row, file) for row, file in collected if row in FAULTS}
-    assert {row for row, _ in said} == {row for row, _ in proved}
-    assert proved - said == set(), "tests that the page does not name"
-    idle = {file for _, file in said} - {file for _, file in proved}
+    assert {row for row, _ in claims} == {row for row, _ in proved}
+    assert proved - claims == set(), "tests that the page does not name"
+    idle = {file for _, file in claims} - {file for _, file in proved}
     assert idle == set(), "files without a test of any row"
 
 

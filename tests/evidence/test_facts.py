@@ -41,10 +41,10 @@ def test_refused_and_slow_answers_and_those_of_the_broken_step_are_kept():
         NetworkRequest(method="POST", url="http://t/b", status=500, duration_ms=9, resource_type="fetch", node="b")
     ]
     facts = facts_of(asked, browsed, [], broken="save › read › deeper")
-    assert {one.path: one.by for one in facts.answers} == {"/slow": "api", "/no": "api", "/b": "page", "/inside": "api"}
-    inside = next(one for one in facts.answers if one.path == "/inside")
+    assert {answer.path: answer.by for answer in facts.answers} == {"/slow": "api", "/no": "api", "/b": "page", "/inside": "api"}
+    inside = next(answer for answer in facts.answers if answer.path == "/inside")
     assert (inside.age_s, inside.content_type, inside.build) == (12, "text/html", "7")
-    assert next(one.reason for one in facts.answers if one.status == 403) == "Your role may not do that."
+    assert next(answer.reason for answer in facts.answers if answer.status == 403) == "Your role may not do that."
     assert [(n.node, n.answers, n.broken) for n in facts.nodes] == [("a", 1, 0), ("b", 1, 1)]
 
 
@@ -53,15 +53,15 @@ def test_of_a_refusal_in_html_the_words_are_kept_and_not_the_markup():
     menu = f"<html><ul>{'<li>Home</li>' * 60}</ul><h2>404</h2><p>It&#39;s gone</p></html>"
     bodies = {page: "No space left on /srv", menu: "404 It's gone", "<d:error/>": "<d:error/>", "a < b": "a < b"}
     facts = facts_of([exchange(f"/{n}", 500, body=body) for n, body in enumerate(bodies)], [], [], broken="save")
-    assert [one.reason for one in facts.answers] == [*bodies.values()]
+    assert [answer.reason for answer in facts.answers] == [*bodies.values()]
 
 
 def test_page_errors_are_told_apart_from_the_console_and_the_size_is_bounded():
-    said = [
+    messages = [
         ConsoleMessage(kind=kind, text=text, location="", page="", at=NOW)
         for kind, text in [("page error", "ReferenceError: q\n at x.js"), ("error", "noise"), ("page error", "")]
     ]
-    facts = facts_of([exchange(status=500)] * 200, [], said)
+    facts = facts_of([exchange(status=500)] * 200, [], messages)
     assert facts.page_errors == ("ReferenceError: q",)
     assert len(facts.answers) == KEPT
 
@@ -77,7 +77,7 @@ def test_it(api):
 """
     )
     (result,) = project.run().results.values()
-    assert [(one.path, one.status) for one in result.facts.answers] == [("/x", 0)]
+    assert [(answer.path, answer.status) for answer in result.facts.answers] == [("/x", 0)]
     assert (result.steps[0].checks, result.steps[0].role) == ("sentinel", "dispatcher")
 
 
@@ -96,7 +96,7 @@ def test_of_a_refusal_in_json_every_text_is_kept_and_those_of_a_list_apart():
         '{"errors": []}': "",
     }
     facts = facts_of([exchange(f"/{n}", 422, body=body) for n, body in enumerate(bodies)], [], [], broken="save")
-    assert [one.reason for one in facts.answers] == [*bodies.values()]
+    assert [answer.reason for answer in facts.answers] == [*bodies.values()]
 
 
 def test_what_a_page_asks_is_kept_before_the_pictures_it_is_made_of():
@@ -107,7 +107,7 @@ def test_what_a_page_asks_is_kept_before_the_pictures_it_is_made_of():
     sent = NetworkRequest(method="POST", url="http://t/rows", status=200, duration_ms=1, resource_type="document")
     facts = facts_of([], [*pictures, sent], [], broken="save")
     assert len(facts.answers) == KEPT
-    assert "/rows" in [one.path for one in facts.answers]
+    assert "/rows" in [answer.path for answer in facts.answers]
 
 
 @pytest.mark.parametrize(

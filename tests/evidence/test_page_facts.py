@@ -105,7 +105,7 @@ def test_what_was_looked_for_and_what_stands_there_are_known(results):
 
 
 def test_answers_of_a_page_have_their_step_their_kind_and_their_phases(results):
-    answers = {one.path: one for one in results["renamed"].facts.answers}
+    answers = {answer.path: answer for answer in results["renamed"].facts.answers}
     script, strange = answers["/main.js"], answers["/strange"]
     assert (script.status, script.resource, script.step) == (404, "script", "open")
     assert (strange.status, strange.resource, strange.credentials) == (401, "fetch", "")
@@ -114,17 +114,17 @@ def test_answers_of_a_page_have_their_step_their_kind_and_their_phases(results):
 
 
 def test_a_request_that_is_never_answered_is_a_fact(results):
-    hanging = next(one for one in results["hanging"].facts.answers if one.path == "/hang")
+    hanging = next(answer for answer in results["hanging"].facts.answers if answer.path == "/hang")
     assert (hanging.method, hanging.status, hanging.resource, hanging.step) == ("GET", 0, "document", "go on")
-    asked = [one for one in results["renamed"].facts.answers if one.path == "/often"]
-    assert {one.status for one in asked} == {200}, "what was sent a moment before the journey broke is no such fact"
+    asked = [answer for answer in results["renamed"].facts.answers if answer.path == "/often"]
+    assert {answer.status for answer in asked} == {200}, "what was sent a moment before the journey broke is no such fact"
 
 
 def test_what_is_refused_in_a_journey_that_passes_is_kept_beside_where_a_password_was_sent(results):
     passed = results["passing"]
     assert passed.outcome == "passed"
-    known = [(one.method, one.path, one.status, one.credentials) for one in passed.facts.answers]
+    known = [(answer.method, answer.path, answer.status, answer.credentials) for answer in passed.facts.answers]
     assert ("POST", "/door", 303, "password") in known
-    assert [one.account for one in passed.facts.answers if one.credentials] == ["a-name-nobody-knows"]
+    assert [answer.account for answer in passed.facts.answers if answer.credentials] == ["a-name-nobody-knows"]
     assert {("GET", "/strange", 401, ""), ("GET", "/main.js", 404, "")} <= set(known)
     assert passed.facts.pages == ()

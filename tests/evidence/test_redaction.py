@@ -122,13 +122,13 @@ def chunk(kind, data):
 def test_a_picture_says_nothing_but_what_it_shows(redactor):
     header = chunk(b"IHDR", (1).to_bytes(4) * 2 + b"\x08\0\0\0\0")
     shown = header + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
-    said = SECRETS[0].encode()
-    packed = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(said)) + chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(said))
-    png = b"\x89PNG\r\n\x1a\n" + header + chunk(b"tEXt", b"a\0" + said) + packed + shown[len(header) :] + said
+    secret = SECRETS[0].encode()
+    packed = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(secret)) + chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(secret))
+    png = b"\x89PNG\r\n\x1a\n" + header + chunk(b"tEXt", b"a\0" + secret) + packed + shown[len(header) :] + secret
     assert redactor.content(png, "image/png") == b"\x89PNG\r\n\x1a\n" + shown
     hidden = b"\x89PNG\r\n\x1a\n" + header + packed + shown[len(header) :]
     assert redactor.residual(hidden) == ["planted"], "the search looks into packed texts"
-    assert redactor.content(b"\xff\xd8\xff\xe0" + said, "image/jpeg").startswith(b"withheld"), "what is not a PNG"
+    assert redactor.content(b"\xff\xd8\xff\xe0" + secret, "image/jpeg").startswith(b"withheld"), "what is not a PNG"
 
 
 def test_a_header_in_an_unknown_form_is_masked_and_the_others_stay(redactor):
@@ -341,9 +341,9 @@ def test_keys_frames_and_pictures_of_a_trace_hold_nothing_l02_l09_l16(tmp_path, 
     keys = [entry["params"]["key"] for entry in entries if entry["type"] == "before"]
     assert keys == ["[masked]"] * 4 + ["Shift"] + ["[masked]"] * (len(SECRETS[0]) - 4)
     assert entries[-2]["attributes"]["__playwright_value_"] == "[masked]"
-    data = [one["data"] for one in entries[-1]["snapshot"]["_webSocketMessages"]]
+    data = [message["data"] for message in entries[-1]["snapshot"]["_webSocketMessages"]]
     assert data[:3] == ["x[masked]", "kept", "[masked]y"]
-    assert {base64.b64decode(one) for one in data[3:]} == {b"[masked]"}
+    assert {base64.b64decode(payload) for payload in data[3:]} == {b"[masked]"}
     assert resources == [b""]
 
 

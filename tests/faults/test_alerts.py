@@ -55,7 +55,7 @@ class Receiver:
             def do_GET(self) -> None:
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write("\n".join(one.body for one in outer.requests).encode())
+                self.wfile.write("\n".join(request.body for request in outer.requests).encode())
 
             def log_message(self, *_: object) -> None: ...
 
@@ -67,7 +67,7 @@ class Receiver:
 
     @property
     def messages(self) -> list[dict[str, str]]:
-        return [json.loads(one.body) for one in self.requests]
+        return [json.loads(request.body) for request in self.requests]
 
     def stop(self) -> None:
         self.end.set()
@@ -77,16 +77,16 @@ class Receiver:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    one = Receiver()
-    yield one
-    one.stop()
+    server = Receiver()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
 def other() -> Iterator[Receiver]:
-    one = Receiver()
-    yield one
-    one.stop()
+    server = Receiver()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -156,19 +156,19 @@ def test_the_first_line_says_it_and_the_rest_what_to_do(outbox, environ, receive
 
 
 def test_said_once_repeated_after_a_while_taken_and_over(outbox, environ, receiver):
-    def said(minutes, **more):
+    def titles(minutes, **more):
         before = len(receiver.requests)
         tell(outbox, environ, [incident(**more)], NOW + timedelta(minutes=minutes))
-        return [one["title"].split(" production")[0] for one in receiver.messages[before:]]
+        return [message["title"].split(" production")[0] for message in receiver.messages[before:]]
 
-    assert said(0) == ["PAGE"]
-    assert said(5) == []
-    assert said(61) == ["Still: PAGE"]
-    assert said(130, state="acknowledged") == []
+    assert titles(0) == ["PAGE"]
+    assert titles(5) == []
+    assert titles(61) == ["Still: PAGE"]
+    assert titles(130, state="acknowledged") == []
     over = {"state": "resolved", "resolved_at": NOW, "resolved_how": "fix"}
-    assert said(131, **over) == ["Over: PAGE"]
-    assert said(132, **over) == []
-    assert said(133) == ["PAGE"]
+    assert titles(131, **over) == ["Over: PAGE"]
+    assert titles(132, **over) == []
+    assert titles(133) == ["PAGE"]
 
 
 def test_urgency_and_route(outbox, environ, receiver, other):
@@ -180,8 +180,8 @@ def test_urgency_and_route(outbox, environ, receiver, other):
     )
     incidents = [incident(1), incident(2, kind="monitor blind"), incident(3, kind="degraded")]
     found, delivery = tell(outbox, environ, incidents, settings=settings)
-    assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
-    assert [one["title"][:13] for one in other.messages] == ["Monitor blind"]
+    assert [message["title"][:4] for message in receiver.messages] == ["PAGE"]
+    assert [message["title"][:13] for message in other.messages] == ["Monitor blind"]
     assert found.unrouted == ("I-3",)
     assert "No route takes the incidents I-3" in delivery.sentences[-1]
 
@@ -192,7 +192,7 @@ def test_degraded_pages_where_the_config_says_so(outbox, environ, receiver):
     )
     slow = [incident(1, kind="degraded", severity="critical"), incident(2, kind="degraded", severity="normal")]
     found, _ = tell(outbox, environ, slow, settings=settings)
-    assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
+    assert [message["title"][:4] for message in receiver.messages] == ["PAGE"]
     assert found.alerts[0].incidents == ("I-1",)
     assert found.unrouted == ("I-2",)
 
@@ -200,7 +200,7 @@ def test_degraded_pages_where_the_config_says_so(outbox, environ, receiver):
 def test_a_ticket_that_becomes_a_page_is_told(outbox, environ, receiver):
     tell(outbox, environ, [incident(kind="intermittent")])
     tell(outbox, environ, [incident()], NOW + timedelta(minutes=5))
-    assert [one["title"][:6] for one in receiver.messages] == ["Ticket", "Worse:"]
+    assert [message["title"][:6] for message in receiver.messages] == ["Ticket", "Worse:"]
 
 
 @pytest.mark.parametrize(
@@ -212,9 +212,9 @@ def test_F61_an_alert_leads_to_the_job_and_to_the_evidence_when_publishing_fails
     outbox, environ, receiver, published, line, storm
 ):
     job = "https://forge/ops/watch/actions/runs/7"
-    told = Background(job_url=job, evidence="runs/production/7", published=published)
+    background = Background(job_url=job, evidence="runs/production/7", published=published)
     many = [incident(number) for number in range(1, 31 if storm else 2)]
-    tell(outbox, environ, many, background={one.id: told for one in many})
+    tell(outbox, environ, many, background={new_incident.id: background for new_incident in many})
     lines = receiver.messages[0]["message"].splitlines()
     assert {line, f"Job: {job}"} <= set(lines)
 
@@ -280,7 +280,7 @@ def test_F62_a_crash_before_sending_loses_nothing(outbox, environ, receiver, tmp
     with pytest.raises(KeyboardInterrupt):
         sending.deliver(outbox, config(), dies, NOW)
     tell(Outbox(tmp_path / "history.db"), environ, [incident()], NOW + timedelta(minutes=5))
-    assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
+    assert [message["title"][:4] for message in receiver.messages] == ["PAGE"]
 
 
 def test_F62_a_file_that_takes_nothing_costs_no_message_and_has_it_later(environ, receiver, tmp_path):

@@ -116,9 +116,9 @@ JUMPS = pytest.mark.parametrize("ahead_s", [HOUR, -HOUR], ids=["F50 ahead", "F50
 @JUMPS
 def test_f50_durations_and_ages_stay_also_in_allure_and_the_jump_is_noted(judged, ahead_s):
     folder, verdict, took_s = judged(WORKS, ahead_s)
-    (one,) = verdict.journeys
-    assert (one.outcome, one.cause, verdict.run.ended) == ("passed", "", "")
-    (result,) = one.results
+    (judgement,) = verdict.journeys
+    assert (judgement.outcome, judgement.cause, verdict.run.ended) == ("passed", "", "")
+    (result,) = judgement.results
     assert 0 < result.duration_s < took_s
     steps = list(walk(result.steps))
     assert len(steps) == 5
@@ -130,7 +130,7 @@ def test_f50_durations_and_ages_stay_also_in_allure_and_the_jump_is_noted(judged
     note = (
         f"The clock of this machine jumped by {ahead_s:+d} s during the run, so times in the report are off by as much"
     )
-    assert any(said.startswith(note) for said in json.loads((folder / "verdict.json").read_bytes())["notes"])
+    assert any(sentence.startswith(note) for sentence in json.loads((folder / "verdict.json").read_bytes())["notes"])
     write_results(folder, verdict, folder / "allure-results")
     (shown,) = [json.loads(path.read_bytes()) for path in (folder / "allure-results").glob("*-result.json")]
     parts = [shown, *shown["steps"], *(inner for step in shown["steps"] for inner in step.get("steps", ()))]
@@ -141,18 +141,18 @@ def test_f50_durations_and_ages_stay_also_in_allure_and_the_jump_is_noted(judged
 @JUMPS
 def test_f50_waiting_keeps_its_own_time(judged, ahead_s):
     _, verdict, took_s = judged(WAITS, ahead_s)
-    (one,) = verdict.journeys
-    assert one.outcome == "passed", one.cause
-    never = one.results[0].steps[1]
+    (judgement,) = verdict.journeys
+    assert judgement.outcome == "passed", judgement.cause
+    never = judgement.results[0].steps[1]
     assert 0.2 <= never.duration_s < took_s
 
 
 @JUMPS
 def test_f50_the_deadline_of_the_run_is_where_it_was(judged, ahead_s):
     _, verdict, took_s = judged(HANGS, ahead_s, "--deadline", "6")
-    (one,) = verdict.journeys
+    (judgement,) = verdict.journeys
     assert verdict.run.ended == "deadline"
-    assert (one.outcome, "wait for ever" in one.cause) == ("unknown", True), one.cause
+    assert (judgement.outcome, "wait for ever" in judgement.cause) == ("unknown", True), judgement.cause
     assert 6 < took_s < 30
 
 

@@ -88,7 +88,7 @@ def ran(tmp_path_factory, new_project):
 
 def test_sessions_pages_and_clients_go_through_it_and_no_farther_than_without_it_f71(ran):
     done, asked, seen, arrived = ran
-    outcomes = {name: (one.outcome, one.failure.kind if one.failure else "") for name, one in done.results.items()}
+    outcomes = {name: (result.outcome, result.failure.kind if result.failure else "") for name, result in done.results.items()}
     astray = ("failed", "egress")
     assert outcomes.pop("test_page_elsewhere") == outcomes.pop("test_api_elsewhere") == astray, done.output
     assert outcomes.pop("canary-must-fail") == ("failed", "expectation")
@@ -119,9 +119,9 @@ def test_a_proxy_that_is_down_is_no_fault_of_the_target_f79(project):
         "def test_client(page):\n    page.request.get('/')\n"
     )
     done = project.run()
-    seen = {name: (one.outcome, one.failure and one.failure.kind) for name, one in done.results.items()}
+    seen = {name: (result.outcome, result.failure and result.failure.kind) for name, result in done.results.items()}
     assert seen == dict.fromkeys(("test_api", "test_waiting", "test_page", "test_client"), ("unknown", "proxy"))
-    assert [one.cause for one in done.results.values() if "127.0.0.1:9 cannot be reached" not in one.cause] == []
+    assert [result.cause for result in done.results.values() if "127.0.0.1:9 cannot be reached" not in result.cause] == []
 
 
 ANSWERS = {
@@ -228,9 +228,9 @@ def test_the_command_says_so_and_ends_with_2_and_doctor_names_a_proxy_that_is_do
     done = subprocess.run(
         [*command, "doctor"], cwd=project.root, env=environ, capture_output=True, text=True, timeout=60
     )
-    said = " ".join(done.stdout.split())
-    assert "The proxy http://127.0.0.1:9 cannot be reached" in said
-    assert "elsewhere.example" not in said
+    output = " ".join(done.stdout.split())
+    assert "The proxy http://127.0.0.1:9 cannot be reached" in output
+    assert "elsewhere.example" not in output
 
 
 def test_kill_switch_and_control_are_asked_through_it_as_well_f79(tmp_path):

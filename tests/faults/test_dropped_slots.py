@@ -37,8 +37,8 @@ def judged(project):
     return run
 
 
-def said(slots: str, first: int, until: int) -> str:
-    began, ended = (datetime.fromtimestamp((NOW + one) * SLOT_S, UTC) for one in (first, until))
+def gap_sentence(slots: str, first: int, until: int) -> str:
+    began, ended = (datetime.fromtimestamp((NOW + slot) * SLOT_S, UTC) for slot in (first, until))
     day = "%H:%M" if began.date() == ended.date() else "%Y-%m-%d %H:%M"
     return f"No run judged the {slots} before this one ({began:{day}} to {ended:{day}} UTC)."
 
@@ -51,12 +51,12 @@ def test_f44_the_next_run_says_how_many_slots_nobody_judged(judged):
     assert gaps(judged(0, "--slot", "now")) == [], "before the first run nothing was missed"
     assert gaps(judged(1, "--slot", "now")) == []
     (gap,) = gaps(judged(3, "--slot", "now"))
-    assert gap.startswith(said("slot", 2, 3))
+    assert gap.startswith(gap_sentence("slot", 2, 3))
     assert gaps(judged(5)) == [], "a run by hand judges no slot and misses none"
     (gap,) = gaps(judged(7, "--slot", "now"))
-    assert gap.startswith(said("3 slots", 4, 7))
+    assert gap.startswith(gap_sentence("3 slots", 4, 7))
     (gap,) = gaps(judged(295, "--slot", "now"))
-    assert gap.startswith(said("287 slots", 8, 295)), "a gap over midnight names its days"
+    assert gap.startswith(gap_sentence("287 slots", 8, 295)), "a gap over midnight names its days"
     assert f"({datetime.fromtimestamp((NOW + 8) * SLOT_S, UTC):%Y-%m-%d %H:%M} to " in gap
 
 

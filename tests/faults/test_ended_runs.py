@@ -113,13 +113,13 @@ def test_a_full_disk_costs_no_verdict_and_is_told_once_until_it_is_over_f54(worl
         limit = {} if small else {"preexec_fn": no_file_grows}
         fill(world.state, 65536 if small else 0)
         blind = [world.run(**limit) for _ in range(2)]
-    assert [one.code for one in blind] == [3, 3], blind[0].output
-    assert all("The verdict is in" in one.output and "Traceback" not in one.output for one in blind)
+    assert [run.code for run in blind] == [3, 3], blind[0].output
+    assert all("The verdict is in" in run.output and "Traceback" not in run.output for run in blind)
     assert without_starts(world) == ["success", "fail", "fail"]
     (page,) = world.pages
     assert page.startswith("Monitor blind demo: The run did not come to its end")
     verdicts = world.verdicts()
-    assert [[one.outcome for one in verdict.journeys] for verdict in verdicts[-2:]] == [["unknown"]] * 2
+    assert [[journey.outcome for journey in verdict.journeys] for verdict in verdicts[-2:]] == [["unknown"]] * 2
     if small:
         world.state.rmdir()
         moved.rename(world.state)
@@ -175,7 +175,7 @@ def test_a_disk_that_fills_during_a_run_costs_no_verdict_f52_f53(world):
     assert done.code == 3, done.output
     assert "Monitor blind: " in done.output
     (verdict,) = verdicts
-    outcomes = {one.journey.node_id.rpartition("::")[2]: one.outcome for one in verdict.journeys}
+    outcomes = {journey.journey.node_id.rpartition("::")[2]: journey.outcome for journey in verdict.journeys}
     assert outcomes.get("test_good", "passed") == "passed"
     assert set(outcomes) == {"test_good", "test_fills", "test_later"}
     assert verdict.blind
@@ -196,7 +196,7 @@ def test_what_keeps_pytest_from_starting_is_told_f78(world):
         assert (done.code, "nowhere_at_all" in done.output) == (3, True), done.output
         assert world.beats[-2:] == ["start", "fail"]
         *_, verdict = world.verdicts()
-        assert {one.outcome for one in verdict.journeys} == {"unknown"}
+        assert {journey.outcome for journey in verdict.journeys} == {"unknown"}
     assert [page[:18] for page in world.pages] == ["Monitor blind demo"], "told once, as it goes on"
 
 
@@ -219,18 +219,18 @@ def wait_for_next_slot(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "sentence"),
     [
         ("import synthprobe.runner.run as run\nrun.source_revision = None\n", "fault of synthprobe"),
         ("import synthprobe.pipeline as p\np.after_run = lambda *a, **k: 1 // 0\n", "ZeroDivisionError"),
     ],
     ids=["before", "after"],
 )
-def test_an_exception_of_our_own_is_told(world, code, said):
+def test_an_exception_of_our_own_is_told(world, code, sentence):
     done = world.run(
         sys.executable, "-c", f"{code}import sys\nsys.argv[:] = {RUN[2:]}\nfrom synthprobe.cli.main import main\nmain()"
     )
-    assert said in done.output, done.output
+    assert sentence in done.output, done.output
     assert done.code == 3, done.output
     assert world.beats == ["start", "fail"]
     assert world.pages[0].startswith("Monitor blind demo"), done.output
@@ -250,7 +250,7 @@ def test_a_broken_pipe_ends_nothing_and_a_hangup_is_a_cancelled_run_f40(world):
     os.close(read)
     assert run.wait(timeout=60) == 1
     (verdict,) = world.verdicts()
-    outcomes = {one.journey.node_id.rpartition("::")[2]: one.outcome for one in verdict.journeys}
+    outcomes = {journey.journey.node_id.rpartition("::")[2]: journey.outcome for journey in verdict.journeys}
     assert outcomes == {"test_good": "passed", "test_noise": "failed"}
     assert world.pages[0].startswith("PAGE demo")
     assert world.beats == ["start", "success"]

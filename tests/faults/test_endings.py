@@ -41,7 +41,7 @@ class Run:
 
     @property
     def outcomes(self) -> dict[str, tuple[str, str]]:
-        return {one.journey.id.rsplit(".", 1)[-1]: (one.outcome, one.cause) for one in self.verdict.journeys}
+        return {journey.journey.id.rsplit(".", 1)[-1]: (journey.outcome, journey.cause) for journey in self.verdict.journeys}
 
 
 @pytest.fixture
@@ -149,9 +149,9 @@ def test_what_ends_pytest_costs_the_journey_that_ran_and_the_rest_is_run_afresh(
         "test_second": "passed",
         "test_third": "failed",
     }
-    (said,) = ended.verdict.notes
-    assert said.startswith("pytest ended early, and 3 journeys that had not begun were run in a fresh process: ")
-    assert (note in said, "target" in said) == (True, False)
+    (sentence,) = ended.verdict.notes
+    assert sentence.startswith("pytest ended early, and 3 journeys that had not begun were run in a fresh process: ")
+    assert (note in sentence, "target" in sentence) == (True, False)
 
 
 def test_a_journey_that_a_conftest_takes_out_is_not_said_to_have_met_an_end_f91(project, run):
@@ -176,10 +176,10 @@ def test_a_journey_that_a_conftest_takes_out_is_not_said_to_have_met_an_end_f91(
         "unknown", "worker: pytest went through without this journey"
     )  # fmt: skip
     assert ended.outcomes.keys() == {"check_first", "check_second"}
-    left_out, said = ended.verdict.notes
+    left_out, sentence = ended.verdict.notes
     assert left_out.startswith("1 journey was left out of this run by -k, -m, --deselect or a plugin, and not judged: ")
     assert "journeys/check_it.py::check_third" in left_out
-    assert said.startswith("pytest left journeys out, and 1 journey that had not begun was given to a fresh process")
+    assert sentence.startswith("pytest left journeys out, and 1 journey that had not begun was given to a fresh process")
 
 
 def test_a_fresh_process_that_ends_early_too_is_not_explained_by_the_words_of_the_first(project, run):
@@ -193,8 +193,8 @@ def test_a_fresh_process_that_ends_early_too_is_not_explained_by_the_words_of_th
         "test_dying": 'worker: The process died while "dying" was running.',
         "test_later": "worker: pytest ended before this journey began: it ended with code 0.",
     }
-    (said,) = ended.verdict.notes
-    assert said.startswith(
+    (sentence,) = ended.verdict.notes
+    assert sentence.startswith(
         "pytest ended early, and 2 journeys that had not begun were given to a fresh process, which ended early as "
         "well (it ended with code 0): Exit: the town is closed"
     )

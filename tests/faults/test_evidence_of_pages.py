@@ -132,12 +132,12 @@ def trace(ran, result):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("test_script", "the board broke"), ("test_late", "the ledger differs")], ids=["F96a", "F96b"]
+    ("name", "message"), [("test_script", "the board broke"), ("test_late", "the ledger differs")], ids=["F96a", "F96b"]
 )
-def test_an_assertion_at_a_fixtures_end_is_the_targets_with_evidence(ran, name, said):
+def test_an_assertion_at_a_fixtures_end_is_the_targets_with_evidence(ran, name, message):
     result = ran.results[name]
     assert (result.outcome, result.failure.kind, result.failure.phase) == ("failed", "expectation", "teardown")
-    assert said in result.failure.message
+    assert message in result.failure.message
     assert {"trace", "repeat"} <= set(kinds(result))
     assert pages(trace(ran, result)) == ["/login"]
     assert any("at the end of fixture" in note for note in result.notes)
@@ -149,7 +149,7 @@ def test_a_page_that_is_still_open_when_a_fixtures_end_breaks_is_pictured_f96(ra
 
 
 def test_the_end_of_a_shared_fixture_says_that_it_is_shared_f96(ran):
-    (broken,) = [one for one in ran.results.values() if one.failure and "module's ledger" in one.failure.message]
+    (broken,) = [result for result in ran.results.values() if result.failure and "module's ledger" in result.failure.message]
     assert broken.outcome == "failed"
     assert any("journeys of one module share" in note for note in broken.notes)
 

@@ -34,14 +34,14 @@ def test_a_majority_fails_the_target_and_one_location_is_an_incident_of_its_own(
     assert printed["exit_code"] == 1
     assert outcomes(printed) == {"buy": "failed", "read": "degraded", "search": "passed"}
     assert votes(printed, "buy") == {"fra": "failed", "iad": "failed", "sin": "passed"}
-    target, location = sorted(fleet.incidents(), key=lambda one: one["location"])
+    target, location = sorted(fleet.incidents(), key=lambda incident: incident["location"])
     assert target["kind"] == "failing"
     assert target["seen_from"] == "fails from fra and iad, passes from sin"
     assert target["seen_from"] in target["events"][0]["text"]
     assert location["kind"] == "degraded"
     assert (location["location"], location["owner"]) == ("fra", "network")
     assert location["title"] == "Location fra: read fails from fra, passes from iad and sin"
-    (read,) = (one for one in printed["journeys"] if one["journey"]["id"] == "read")
+    (read,) = (journey for journey in printed["journeys"] if journey["journey"]["id"] == "read")
     assert (read["incident"], read["responsible"]) == (location["id"], "network")
 
 
@@ -77,7 +77,7 @@ def test_a_lost_part_is_unknown_and_says_who_had_it(fleet):
     fleet.finish(fleet.lease(plan, "fra", 1), plan)
     fleet.lease(plan, "fra", 2, name="m2")
     printed = fleet.conclude()
-    causes = {one["journey"]["id"]: one["cause"] for one in printed["journeys"]}
+    causes = {journey["journey"]["id"]: journey["cause"] for journey in printed["journeys"]}
     second, third = plan.parts[1].journeys[0].id, plan.parts[2].journeys[0].id
     assert causes[second].startswith("part lost: part 2 of 3 was taken by machine m2 at ")
     assert causes[third] == "part lost: part 3 of 3 was taken by nobody."
@@ -134,7 +134,7 @@ def test_the_quorum_of_a_slot_is_that_of_its_plan(fleet):
     for slot, quorum, expected in ((fleet.slot, 1, "failed"), (fleet.slot + 1, 2, "degraded")):
         fleet.look(fleet.plan(slot=slot, quorum=quorum), bad)
         assert outcomes(fleet.conclude(slot))["buy"] == expected
-    assert sorted(one["kind"] for one in fleet.incidents()) == ["degraded", "failing"]
+    assert sorted(incident["kind"] for incident in fleet.incidents()) == ["degraded", "failing"]
 
 
 def test_a_database_that_restarts_loses_no_part(server, fleet):

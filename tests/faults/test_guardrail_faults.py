@@ -150,7 +150,7 @@ def test_nothing_arrives_at_a_host_that_is_not_allowed(how, chromium, context, a
     free.close()
     forbidden.arrived.clear()
     attempt(context.new_page(), how, allowed, forbidden.url + "/guarded")
-    assert [one for one in forbidden.arrived if b"/free" not in one] == []
+    assert [request for request in forbidden.arrived if b"/free" not in request] == []
 
 
 def test_a_service_worker_that_a_journey_allows_stands_behind_the_wall_as_well_f71(
@@ -167,7 +167,7 @@ def test_a_service_worker_that_a_journey_allows_stands_behind_the_wall_as_well_f
         if browser is chromium:
             assert forbidden.wait()
         context.close()
-    assert not [one for one in forbidden.arrived if b"/guarded" in one]
+    assert not [request for request in forbidden.arrived if b"/guarded" in request]
 
 
 OTHER_NAMES = ["localhost", "a.localhost", "2130706434", "0x7f000002", "[::ffff:127.0.0.2]", "allowed@127.0.0.2"]

@@ -81,9 +81,9 @@ def test_a_console_of_any_encoding_prints_names_of_any_script(ran):
 def test_a_junit_file_stays_one_whatever_a_target_says(ran):
     (case,) = ET.parse(ran[1] / "junit.xml").getroot().iter("testcase")
     assert case.find("failure") is not None
-    said = [text for part in case.iter() for text in (part.text or "", *part.attrib.values())]
-    assert any("all is well" in text for text in said)
-    assert not [text for text in said if CONTROLS.search(text) or COMMAND.search(text)]
+    texts = [text for part in case.iter() for text in (part.text or "", *part.attrib.values())]
+    assert any("all is well" in text for text in texts)
+    assert not [text for text in texts if CONTROLS.search(text) or COMMAND.search(text)]
 
 
 def test_nothing_a_target_says_acts_on_a_terminal_or_a_ci_job(ran):

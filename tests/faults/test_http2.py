@@ -60,7 +60,7 @@ def verdicts(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     assert done.returncode == 1, done.stdout + done.stderr
     (written,) = (root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(written.read_bytes(), type=Verdict)
-    return {one.journey.id.rsplit("test_", 1)[-1].replace("_", "-"): one for one in verdict.journeys}
+    return {journey.journey.id.rsplit("test_", 1)[-1].replace("_", "-"): journey for journey in verdict.journeys}
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: f"F14-{path}")
@@ -68,6 +68,6 @@ def test_it_ends_as_an_outcome_and_is_tried_twice_where_it_broke(verdicts, path)
     outcome, broken, intermittent = PATHS[path]
     verdict = verdicts[path]
     assert (verdict.outcome, verdict.intermittent) == (outcome, intermittent), verdict.cause
-    failures = [one.failure for one in verdict.results]
-    assert [one.kind if one else "" for one in failures] == broken
-    assert all("net::ERR_" in one.message for one in failures if one and one.kind == "protocol")
+    failures = [result.failure for result in verdict.results]
+    assert [failure.kind if failure else "" for failure in failures] == broken
+    assert all("net::ERR_" in failure.message for failure in failures if failure and failure.kind == "protocol")

@@ -31,7 +31,7 @@ def test_an_account_that_is_locked_is_named_with_its_own_runbook_f68(tmp_path, c
     assert done.returncode == 1, done.stdout + done.stderr
     (path,) = (tmp_path / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
-    (broken,) = [one for one in verdict.journeys if one.outcome == "failed"]
+    (broken,) = [journey for journey in verdict.journeys if journey.outcome == "failed"]
     assert broken.triage is not None
     assert (broken.triage.cause_class, broken.runbook) == ("user", "account-locked")
     assert "account" in broken.triage.why

@@ -9,7 +9,7 @@ from test_alerts import NOW, config, environ, incident, other, receiver
 
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel, read_back
-from synthprobe.alerts.due import due
+from synthprobe.alerts.schedule import due
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
 from synthprobe.errors import ConfigurationError
 
@@ -30,7 +30,7 @@ def mute(**more: object) -> Mute:
 
 
 @pytest.mark.parametrize(
-    ("one", "silent", "sentence"),
+    ("entry", "silent", "sentence"),
     [
         (mute(), True, ""),
         (mute(fingerprint="", journey="call-intake-1"), True, ""),
@@ -47,10 +47,10 @@ def mute(**more: object) -> Mute:
         (mute(fingerprint=""), False, "neither a fingerprint nor a journey"),
     ],
 )
-def test_mutes_are_owned_reasoned_and_ending(one, silent, sentence):
-    found = due([incident()], [], NOW, config(), mutes=[one])
+def test_mutes_are_owned_reasoned_and_ending(entry, silent, sentence):
+    found = due([incident()], [], NOW, config(), mutes=[entry])
     assert (found.muted == ("I-1",), found.alerts == ()) == (silent, silent)
-    findings = list(lint(config("env:A", "env:B"), [one], NOW))
+    findings = list(lint(config("env:A", "env:B"), [entry], NOW))
     assert [sentence in line for line in findings] == ([True] if sentence else [])
 
 

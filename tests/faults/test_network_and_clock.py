@@ -74,8 +74,8 @@ def test_f03_no_network_is_said_once_and_not_of_the_target(judged):
     code, output, verdict = judged(closed(), API, f'control_url = "{closed()}"')
     assert code == 3, output
     assert "Neither the target nor the control host 127.0.0.1 can be reached from here" in verdict.blind
-    (one,) = verdict.journeys
-    assert (one.outcome, one.cause.split(":")[0]) == ("unknown", "network")
+    (judgement,) = verdict.journeys
+    assert (judgement.outcome, judgement.cause.split(":")[0]) == ("unknown", "network")
 
 
 def test_f03_a_target_that_is_down_while_the_control_host_answers_has_failed(judged, clock):
@@ -96,10 +96,10 @@ def test_f03_a_target_that_is_down_while_the_control_host_answers_has_failed(jud
 def test_a_wrong_clock(judged, clock, row, ahead_s, age_s, outcome):
     clock.ahead_s = ahead_s
     _, _, verdict = judged(clock.url, AGE.format(age_s=age_s))
-    (one,) = verdict.journeys
-    assert one.outcome == outcome
+    (judgement,) = verdict.journeys
+    assert judgement.outcome == outcome
     if outcome == "unknown":
-        assert one.cause.startswith("clock: The clocks of this machine and of the target differ by 9"), one.cause
+        assert judgement.cause.startswith("clock: The clocks of this machine and of the target differ by 9"), judgement.cause
 
 
 def test_f49_a_backlog_of_slots_judges_the_newest_once(judged, clock):

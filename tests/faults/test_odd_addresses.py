@@ -35,7 +35,7 @@ def hosts() -> Iterator[tuple[Allowed, Forbidden]]:
 
 
 def written(form: str, allowed: Allowed, forbidden: Forbidden) -> str:
-    bad, good = (one.url.removeprefix("http://") for one in (forbidden, allowed))
+    bad, good = (server.url.removeprefix("http://") for server in (forbidden, allowed))
     return form.format(bad=bad, good=good, port=forbidden.port)
 
 

@@ -51,7 +51,7 @@ def test_an_author_s_own_session_is_looked_at_in_a_larger_repository_too(tmp_pat
     project.journeys("def test_bad(api):\n    api.get('/healthz').expect(404)\n", "test_bad.py")
     verdict = judged(project)
     assert "which is not allowed" in verdict.blind
-    assert sorted(one.outcome for one in verdict.journeys) == ["failed", "unknown"]
+    assert sorted(journey.outcome for journey in verdict.journeys) == ["failed", "unknown"]
 
 
 @pytest.mark.parametrize("who", LOOKS, ids=["F71-F75-api", "F71-F75-page"])
@@ -70,4 +70,4 @@ def test_an_open_wall_makes_the_run_blind(who, project, centre):
         config.write_text(f'[browser]\nexecutable = "{wrapper}"\n' + config.read_text())
     verdict = judged(project)
     assert "which is not allowed" in verdict.blind, msgspec.json.encode(verdict)
-    assert [(one.outcome, one.cause[:6]) for one in verdict.journeys] == [("unknown", "blind:")]
+    assert [(journey.outcome, journey.cause[:6]) for journey in verdict.journeys] == [("unknown", "blind:")]

@@ -107,5 +107,5 @@ def test_what_a_route_fetches_follows_as_a_browser_would_f71(project, hosts, sta
     project.journeys(FOLLOWED.format(status=status))
     result = project.run().results[f"test_{status}"]
     assert result.outcome == "passed", result.cause
-    (last,) = [one for one in allowed.seen if one[1] == f"/{status}"]
+    (last,) = [request for request in allowed.seen if request[1] == f"/{status}"]
     assert (last[0], last[3], last[2].get("X-Own"), last[2].get("Cookie")) == (method, body, "kept", "sid=one")

@@ -33,7 +33,7 @@ class Supervised:
         return msgspec.json.decode(path.read_bytes(), type=Verdict)
 
     def __getitem__(self, name: str) -> JourneyVerdict:
-        return next(one for one in self.verdict.journeys if one.journey.id.endswith(name))
+        return next(journey for journey in self.verdict.journeys if journey.journey.id.endswith(name))
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_an_answer_that_unpacks_to_more_than_the_memory_costs_its_own_journey_al
 def test_a_killed_browser_leaves_the_raw_trace_redacted_f27(project, supervised):
     project.journeys(KILL.format(word="headless", then="page.goto('/login')"))
     kept = supervised()["test_killed"].results[-1].evidence
-    assert [one.kind for one in kept if one.kind == "trace" and one.path], kept
+    assert [evidence.kind for evidence in kept if evidence.kind == "trace" and evidence.path], kept
 
 
 def test_a_browser_that_cannot_start_leaves_api_journeys_judged_f29(project, supervised):
@@ -179,7 +179,7 @@ def test_a_worker_that_dies_again_and_again_leaves_the_others_judged_f33(project
     project.journeys("import os\n" + dying + GOOD)
     run = supervised("-n", "2", settings="second_attempts = 0\njourney_deadline_s = 10\nstall_margin_s = 10")
     assert run.code == 3, run.output
-    assert {one.outcome for one in run.verdict.journeys if "dies" in one.journey.id} == {"unknown"}
+    assert {journey.outcome for journey in run.verdict.journeys if "dies" in journey.journey.id} == {"unknown"}
     assert len(run.verdict.journeys) == 4
 
 

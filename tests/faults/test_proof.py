@@ -334,8 +334,8 @@ def test_a_test_that_cannot_have_failed_is_never_passed_f85(project):
         assert (result.outcome, words in result.cause) == (outcome, True), (name, result.outcome, result.cause)
     frozen = ran.results["test_of_frozen_time"]
     assert (frozen.started_at.year > 2020, frozen.steps[0].duration_s > 0, frozen.duration_s < 60) == (True,) * 3
-    tries = [one for one in ran.all_results if one.journey.id.endswith("tried_again_within_its_report")]
-    assert sorted((one.attempt, one.outcome) for one in tries) == [(1, "failed"), (2, "passed")]
+    tries = [result for result in ran.all_results if result.journey.id.endswith("tried_again_within_its_report")]
+    assert sorted((result.attempt, result.outcome) for result in tries) == [(1, "failed"), (2, "passed")]
     assert {ran.results[name].failure.kind for name, (outcome, _) in EXPECTED.items() if outcome == "unknown"} == {
         "journey error"
     }
@@ -370,10 +370,10 @@ def test_what_the_probe_lacks_is_unknown_in_journeys_and_canaries(project, missi
     folder = pipeline.newest_run(project.root, ".synthprobe")
     verdict = pipeline.read_verdict(folder / "verdict.json")
     assert (done.returncode, verdict.blind) == (3, ""), done.stdout
-    (one,) = verdict.journeys
-    assert one.outcome == "unknown"
-    assert one.cause.startswith(f"{kind}: ")
-    failure = one.results[-1].failure
+    (judgement,) = verdict.journeys
+    assert judgement.outcome == "unknown"
+    assert judgement.cause.startswith(f"{kind}: ")
+    failure = judgement.results[-1].failure
     assert words in failure.message
     assert "synthprobe doctor" in failure.message
     canaries = [result for result in pipeline.read_results(folder) if result.journey.id.startswith("canary")]

@@ -84,11 +84,11 @@ def test_a_proxy_that_the_environment_names_is_asked_for_nothing_f71(project):
         (path,) = project.root.glob(".synthprobe/runs/demo/*/verdict.json")
         verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
     outcomes = {
-        one.journey.id.rsplit(".", 1)[-1]: (
-            one.outcome,
-            one.results[-1].failure.kind if one.results[-1].failure else "",
+        journey.journey.id.rsplit(".", 1)[-1]: (
+            journey.outcome,
+            journey.results[-1].failure.kind if journey.results[-1].failure else "",
         )
-        for one in verdict.journeys
+        for journey in verdict.journeys
     }
     astray = ("failed", "egress")
     assert outcomes == {

@@ -161,13 +161,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, JourneyVerdict]:
 
 
 def uses(body: str) -> list[str]:
-    return [one for one in ("api", "open_api", "page", "request", "secrets") if re.search(rf"\b{one}[.(\[]", body)]
+    return [fixture for fixture in ("api", "open_api", "page", "request", "secrets") if re.search(rf"\b{fixture}[.(\[]", body)]
 
 
 def verdicts(root: Path) -> dict[str, JourneyVerdict]:
     (path,) = (root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
-    return {one.journey.id.rsplit(".", 1)[-1]: one for one in verdict.journeys}
+    return {journey.journey.id.rsplit(".", 1)[-1]: journey for journey in verdict.journeys}
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -182,8 +182,8 @@ def test_it_ends_as_an_outcome_with_its_reason(run, row):
 
 @pytest.mark.parametrize("row", ["F10 api", "F12 truncated", "F12 garbled", "F12 cut page"])
 def test_what_was_answered_and_could_not_be_read_is_not_told_as_unanswered_and_names_no_class(run, row):
-    said = run[name(row)].triage
-    assert (said.cause_class, "answered 200 and could not be read whole" in said.why) == ("unknown", True), said
+    triage = run[name(row)].triage
+    assert (triage.cause_class, "answered 200 and could not be read whole" in triage.why) == ("unknown", True), triage
 
 
 def test_each_journey_has_one_verdict(run):

@@ -32,7 +32,7 @@ def third_parties() -> Iterator[dict[str, str]]:
 def test_a_third_party_costs_the_journey_nothing_unless_it_is_declared(project, third_parties, declared):
     with hostile() as url:
         project.configure(url, 'allowed_hosts = ["127.0.0.2"]\n' if declared else "")
-        project.journeys("".join(JOURNEY.format(name=name, url=its) for name, its in third_parties.items()))
+        project.journeys("".join(JOURNEY.format(name=name, url=address) for name, address in third_parties.items()))
         done = project.run()
     results, listed = done.results, third_parties_of(pipeline.judge(done.folder))
     failed = results["test_hangs"]

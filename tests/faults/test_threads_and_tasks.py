@@ -141,14 +141,14 @@ def test_steps_of_threads_and_tasks_stand_in_the_step_around_them(ran, name):
 
 
 def test_requests_of_a_thread_belong_to_its_step_f99(ran):
-    assert sorted({one.step for one in ran.results["test_pool"].operations}) == [
+    assert sorted({operation.step for operation in ran.results["test_pool"].operations}) == [
         "both › one › one within",
         "both › two › two within",
     ]
 
 
 def test_allure_shows_the_same_tree_f99(ran):
-    steps = {one["name"]: allure_tree(one.get("steps", [])) for one in ran.allure()}
+    steps = {result["name"]: allure_tree(result.get("steps", [])) for result in ran.allure()}
     both = {"both": {"one": {"one within": {}}, "two": {"two within": {}}}}
     assert steps["pool"] == {"around": both}
     assert steps["tasks"] == both

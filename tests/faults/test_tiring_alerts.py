@@ -12,7 +12,7 @@ import pytest
 from test_alerts import NOW, config, environ, incident, other, outbox, receiver, tell
 from typer.testing import CliRunner
 
-from synthprobe.alerts.due import due
+from synthprobe.alerts.schedule import due
 from synthprobe.alerts.message import TITLE_CHARACTERS, Alert, Background, Measured
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig
@@ -54,8 +54,8 @@ def test_twelve_days_of_flapping_and_degraded_slots_are_at_most_six_messages():
             fingerprint={"d": "v2:00000000000000d0", "i": "v2:00000000000000f0"}.get(mark, ""),
             step="" if mark == "." else "search by name", cause="" if mark == "." else "slow",
         )  # fmt: skip
-        over = [one for one in known if one.state == "resolved" and at - one.resolved_at < 8 * DAY]
-        going = [one for one in known if one.state != "resolved"]
+        over = [known_incident for known_incident in known if known_incident.state == "resolved" and at - known_incident.resolved_at < 8 * DAY]
+        going = [known_incident for known_incident in known if known_incident.state != "resolved"]
         known = [*over, *follow(going, [here], {"search": seen[-24:]}, at).incidents]
         seen.append(here)
         desk.hears(known, at)
@@ -162,9 +162,9 @@ def test_F62_after_an_outage_each_incident_is_told_once_as_it_is_now(outbox, env
     receiver.how, tried = 200, len(receiver.requests)
     last = [incident(1, occurrences=99, cause="the newest"), incident(2, **over), incident(3, **over)]
     tell(outbox, environ, last, NOW + 4 * HOUR)
-    told = receiver.messages[tried:]
-    assert sorted(one["title"].split(" production")[0] for one in told) == ["Missed: PAGE", "PAGE"]
-    page, missed = sorted(told, key=lambda one: one["title"], reverse=True)
+    messages = receiver.messages[tried:]
+    assert sorted(message["title"].split(" production")[0] for message in messages) == ["Missed: PAGE", "PAGE"]
+    page, missed = sorted(messages, key=lambda message: message["title"], reverse=True)
     assert "the newest" in page["title"]
     assert [line[:6] for line in missed["message"].splitlines() if line.startswith("- ")] == ["- I-2:", "- I-3:"]
     tell(outbox, environ, last, NOW + 4.1 * HOUR)
@@ -173,11 +173,11 @@ def test_F62_after_an_outage_each_incident_is_told_once_as_it_is_now(outbox, env
 
 def test_an_address_that_is_gone_is_given_up_and_tried_again_with_the_next_repeat(outbox, environ, receiver):
     receiver.how = 410
-    said = [tell(outbox, environ, [incident()], NOW + timedelta(minutes=m))[1].sentences for m in range(0, 60, 5)]
+    rounds = [tell(outbox, environ, [incident()], NOW + timedelta(minutes=m))[1].sentences for m in range(0, 60, 5)]
     assert len(receiver.requests) == 2 * 3, "three passes of two tries"
-    assert "says that its address is gone (410)" in said[0][0]
-    assert any("is given up" in sentence for sentences in said for sentence in sentences)
-    assert said[-1] == ()
+    assert "says that its address is gone (410)" in rounds[0][0]
+    assert any("is given up" in sentence for sentences in rounds for sentence in sentences)
+    assert rounds[-1] == ()
     receiver.how = 200
     tell(outbox, environ, [incident()], NOW + 2 * HOUR)
     assert receiver.messages[-1]["title"].startswith("Still: PAGE")

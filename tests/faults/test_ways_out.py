@@ -32,14 +32,14 @@ def let_it_try(browser: Browser, allowed: Allowed, forbidden: Forbidden) -> tupl
     page.goto(allowed.url + "/page")  # the page before ends, with what it sends then
     page.wait_for_timeout(300)
     context.close()
-    asked = {one.split(b" ")[1] for one in forbidden.arrived if one.startswith((b"GET /", b"POST /", b"HEAD /"))}
+    asked = {request.split(b" ")[1] for request in forbidden.arrived if request.startswith((b"GET /", b"POST /", b"HEAD /"))}
     out = {unquote(path.decode()[1:]) for path in asked}
     changed = {
         f"{method} {path}"
         for method, path, headers, _ in allowed.seen
         if method not in {"GET", "OPTIONS", "HEAD"} or "X-Http-Method-Override" in headers
     }
-    return out or {str(one) for one in forbidden.arrived}, changed
+    return out or {str(request) for request in forbidden.arrived}, changed
 
 
 def test_a_hostile_page_reaches_nobody_and_changes_nothing_f71(chromium):

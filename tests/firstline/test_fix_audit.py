@@ -19,10 +19,10 @@ __all__ = ["desk", "incident", "mend", "world"]
 
 
 def chained(desk, mend, incident, world) -> None:
-    one = mend()
+    repair = mend()
     for _ in range(2):
         again(world)
-        desk.apply(one, incident, ANNA, really=True)
+        desk.apply(repair, incident, ANNA, really=True)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_16_freeze_window(desk, mend, incident, world):
 
 
 def test_17_secrets_are_masked(desk, mend, incident, tmp_path):
-    one = mend()
-    one.apply = lambda work: f"used {work.secret('supervisor').reveal()}"
-    desk.apply(one, incident, ANNA, really=True)
+    repair = mend()
+    repair.apply = lambda work: f"used {work.secret('supervisor').reveal()}"
+    desk.apply(repair, incident, ANNA, really=True)
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"watch-Harbor-9" not in written
     assert b"used [masked]" in written
@@ -118,13 +118,13 @@ def test_18_plain_language_on_the_incident(desk, mend, incident, tmp_path):
 
 
 def test_automatic_only_when_allowed_and_earned(desk, mend, incident, world):
-    one = mend()
+    repair = mend()
     with pytest.raises(FixRefused, match="does not let mend"):
-        desk.apply(one, incident, ANNA, really=True, automatic=True)
+        desk.apply(repair, incident, ANNA, really=True, automatic=True)
     desk = replace(desk, target=msgspec.structs.replace(desk.target, automatic_fixes=("mend",)))
     for clean in range(5):
         with pytest.raises(FixRefused, match=f"had {clean} clean applies"):
-            desk.apply(one, incident, ANNA, really=True, automatic=True)
-        desk.apply(one, incident, ANNA, really=True)
+            desk.apply(repair, incident, ANNA, really=True, automatic=True)
+        desk.apply(repair, incident, ANNA, really=True)
         again(world)
-    assert desk.apply(one, incident, ANNA, really=True, automatic=True).ok
+    assert desk.apply(repair, incident, ANNA, really=True, automatic=True).ok

@@ -20,12 +20,12 @@ __all__ = ["desk", "incident", "mend", "world"]
 
 def test_13_inputs_are_typed_and_bounded(world):
     @fix("aim", title="t", roles=(), writes=())
-    def one(
+    def aim(
         work, n: Annotated[int, Meta(ge=0, le=9)], who: Annotated[str, Meta(pattern="^[a-z]+$", max_length=5)] = "a"
     ):
         return None
 
-    assert one.read_inputs({"n": "3"}) == {"n": 3, "who": "a"}
+    assert aim.read_inputs({"n": "3"}) == {"n": 3, "who": "a"}
     for bad in (
         {"n": "10"},
         {"n": "x"},
@@ -35,7 +35,7 @@ def test_13_inputs_are_typed_and_bounded(world):
         {"n": "1", "z": "1"},
     ):
         with pytest.raises(FixRefused):
-            one.read_inputs(bad)
+            aim.read_inputs(bad)
     with pytest.raises(ConfigurationError, match="has no bounds"):
 
         @fix("wide", title="t", roles=(), writes=())
@@ -44,18 +44,18 @@ def test_13_inputs_are_typed_and_bounded(world):
 
 
 def test_14_time_is_bounded(desk, mend, incident):
-    one, end = mend(within=0.2), threading.Event()
-    one.apply = lambda work: str(end.wait(20))
-    done = desk.apply(one, incident, ANNA, really=True)
+    repair, end = mend(within=0.2), threading.Event()
+    repair.apply = lambda work: str(end.wait(20))
+    done = desk.apply(repair, incident, ANNA, really=True)
     end.set()
     assert not done.ok
     assert "did not end within 0.2 s" in done.text
 
 
 def test_14_what_was_given_up_or_is_over_sends_nothing_more(desk, mend, incident):
-    one, kept = mend(), []
-    one.check = lambda work: kept.append(work.api) or "Seen mended."
-    desk.apply(one, incident, ANNA, really=True)
+    repair, kept = mend(), []
+    repair.check = lambda work: kept.append(work.api) or "Seen mended."
+    desk.apply(repair, incident, ANNA, really=True)
     with pytest.raises(FixRefused, match="after its time"):
         kept[0].get("/late")
     late = Guard(kept[0]._api, always=(), writes=(), within_s=0, most=9)
@@ -64,9 +64,9 @@ def test_14_what_was_given_up_or_is_over_sends_nothing_more(desk, mend, incident
 
 
 def test_14_requests_are_counted(desk, mend, incident):
-    one = mend(most_requests=0)
-    one.apply = lambda work: str(work.api.get("/one-too-many"))
-    assert "its number of requests was used up" in desk.apply(one, incident, ANNA, really=True).text
+    repair = mend(most_requests=0)
+    repair.apply = lambda work: str(work.api.get("/one-too-many"))
+    assert "its number of requests was used up" in desk.apply(repair, incident, ANNA, really=True).text
 
 
 def test_14_a_redirect_is_not_followed(desk, mend, incident):
@@ -85,20 +85,20 @@ def test_14_a_redirect_is_not_followed(desk, mend, incident):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Redirects) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        one = mend(writes=("POST /declared",))
-        one.apply = lambda work: str(work.api.post("/declared").status)
+        repair = mend(writes=("POST /declared",))
+        repair.apply = lambda work: str(work.api.post("/declared").status)
         target = msgspec.structs.replace(desk.target, base_url=f"http://127.0.0.1:{server.server_port}")
         done = replace(desk, target=target, rerun=lambda journeys: {"j": "failed"}).apply(
-            one, incident, ANNA, really=True
+            repair, incident, ANNA, really=True
         )
         server.shutdown()
     assert asked == ["/declared"], done.text
 
 
 def test_14_output_is_bounded(desk, mend, incident):
-    one = mend()
-    one.apply = lambda work: "x" * 100_000
-    desk.apply(one, incident, ANNA, really=True)
+    repair = mend()
+    repair.apply = lambda work: "x" * 100_000
+    desk.apply(repair, incident, ANNA, really=True)
     assert max(len(entry.text) for entry in desk.audit.entries()) <= 2000
 
 
@@ -107,13 +107,13 @@ def test_14_output_is_bounded(desk, mend, incident):
     [("/api/x", "did not declare"), ("http://elsewhere/", "a path of the target"), ("/a/../b", "a path of the target")],
 )
 def test_14_only_declared_requests_are_sent(desk, mend, incident, path, sentence):
-    one = mend()
-    one.apply = lambda work: work.api.post(path)
-    assert sentence in desk.apply(one, incident, ANNA, really=True).text
+    repair = mend()
+    repair.apply = lambda work: work.api.post(path)
+    assert sentence in desk.apply(repair, incident, ANNA, really=True).text
 
 
 def test_14_a_plan_only_reads(desk, mend, incident):
-    one = mend(writes=("POST /x",))
-    one.plan = lambda work: work.api.post("/x")
+    repair = mend(writes=("POST /x",))
+    repair.plan = lambda work: work.api.post("/x")
     with pytest.raises(FixRefused, match="Those only read"):
-        desk.plan(one, incident)
+        desk.plan(repair, incident)

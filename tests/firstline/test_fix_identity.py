@@ -11,7 +11,7 @@ from issuer import running_issuer
 from msgspec.structs import replace
 from signing_keys import make_keys
 
-from synthprobe.cli.known import fixing_actor, signatures_of
+from synthprobe.cli.lookup import fixing_actor, signatures_of
 from synthprobe.config import Config, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.identity import IdentityConfig, identity
@@ -36,7 +36,7 @@ def test_no_variable_makes_somebody_else_of_an_account(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "somebody-else")
     assert fixing_actor("first-line", Project(tmp_path, Config())) == before
     assert before.who.startswith("account:")
-    assert before.who.removeprefix("account:") in {one.pw_name for one in pwd.getpwall()} | {str(os.getuid())}
+    assert before.who.removeprefix("account:") in {account.pw_name for account in pwd.getpwall()} | {str(os.getuid())}
 
 
 def test_a_claim_that_ci_signed_tells_two_people_apart(issuer, oidc, tmp_path):

@@ -13,10 +13,10 @@ __all__ = ["desk", "incident", "mend", "world"]
 
 
 def test_10_a_fix_whose_plan_is_no_plan_is_refused_and_changes_nothing(desk, mend, incident, world):
-    one = mend()
-    one.plan = lambda work: "restart it"
+    repair = mend()
+    repair.plan = lambda work: "restart it"
     with pytest.raises(ConfigurationError, match=r"gave a str; a Plan was expected"):
-        desk.apply(one, incident, ANNA, really=True)
+        desk.apply(repair, incident, ANNA, really=True)
     assert world.mended == 0
 
 
@@ -47,27 +47,27 @@ def leaving(work):
 )
 @pytest.mark.parametrize("how", ["plan", "dry", "really"])
 def test_10_a_plan_that_fails_is_a_sentence_and_a_line_of_the_audit(desk, mend, incident, world, plan, sentence, how):
-    one = mend()
-    one.plan = plan
+    repair = mend()
+    repair.plan = plan
     with pytest.raises((FixRefused, ConfigurationError), match=sentence):
-        desk.plan(one, incident) if how == "plan" else desk.apply(one, incident, ANNA, really=how == "really")
+        desk.plan(repair, incident) if how == "plan" else desk.apply(repair, incident, ANNA, really=how == "really")
     assert (world.mended, events(desk)) == (0, ["refused"])
 
 
 @pytest.mark.parametrize("part", ["apply", "check"])
 def test_10_a_part_that_ends_the_program_is_a_fix_that_failed(desk, mend, incident, world, part):
-    one = mend()
-    setattr(one, part, leaving)
-    done = desk.apply(one, incident, ANNA, really=True)
+    repair = mend()
+    setattr(repair, part, leaving)
+    done = desk.apply(repair, incident, ANNA, really=True)
     assert not done.ok
     assert "ended itself with sys.exit(0)" in done.text
     assert (world.undone, events(desk)) == (1, ["applying", "failed"])
 
 
 def test_10_a_check_that_fails_without_a_message_is_known_by_its_line(desk, mend, incident):
-    one = mend(irreversible="it is gone")
-    one.check = without_a_word
-    done = desk.apply(one, incident, ANNA, really=True)
+    repair = mend(irreversible="it is gone")
+    repair.check = without_a_word
+    done = desk.apply(repair, incident, ANNA, really=True)
     assert "AssertionError without a message. It was test_fix_parts.py:" in done.text
     assert ": raise AssertionError." in done.text
 
@@ -105,7 +105,7 @@ def test_11_what_a_fix_declares_is_looked_at_when_it_is_loaded(tmp_path, options
 
 @pytest.mark.parametrize("part", ["apply", "check", "undo", "irreversible"])
 def test_10_a_fix_that_misses_a_part_is_refused(desk, mend, incident, part):
-    one = mend()
-    setattr(one, part, "yes" if part == "irreversible" else None)
+    repair = mend()
+    setattr(repair, part, "yes" if part == "irreversible" else None)
     with pytest.raises(ConfigurationError, match="The fix mend"):
-        desk.plan(one, incident)
+        desk.plan(repair, incident)

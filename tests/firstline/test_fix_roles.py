@@ -33,8 +33,8 @@ def test_11_roles(desk, mend, incident, world, actor, sentence):
 
 
 def test_12_approval_by_somebody_else(desk, mend, incident, world):
-    one = mend(approval=True)
-    asked = desk.apply(one, incident, ANNA, really=True)
+    repair = mend(approval=True)
+    asked = desk.apply(repair, incident, ANNA, really=True)
     assert (asked.changed, world.mended) == (False, 0)
     assert "Roles that may: engineer, supervisor." in asked.text
     with pytest.raises(FixRefused, match="may not approve"):
@@ -43,29 +43,29 @@ def test_12_approval_by_somebody_else(desk, mend, incident, world):
         desk.approve(asked.request, Actor("supervisor", ANNA.who))
     assert events(desk) == ["requested", "refused", "refused"], "who tried to approve stands in the audit"
     desk.approve(asked.request, BEN)
-    assert desk.apply(one, incident, ANNA, really=True).ok
+    assert desk.apply(repair, incident, ANNA, really=True).ok
     again(world)
-    assert not desk.apply(one, incident, ANNA, really=True).changed, "an approval is used once"
+    assert not desk.apply(repair, incident, ANNA, really=True).changed, "an approval is used once"
 
 
 def test_12_who_approved_does_not_apply(desk, mend, incident, world):
-    one = mend(approval=True, roles=("first-line", "engineer"))
-    desk.approve(desk.apply(one, incident, ANNA, really=True).request, Actor("engineer", "desk 9"))
-    assert not desk.apply(one, incident, Actor("engineer", "desk 9"), really=True).changed
+    repair = mend(approval=True, roles=("first-line", "engineer"))
+    desk.approve(desk.apply(repair, incident, ANNA, really=True).request, Actor("engineer", "desk 9"))
+    assert not desk.apply(repair, incident, Actor("engineer", "desk 9"), really=True).changed
     assert world.mended == 0
 
 
 @pytest.mark.parametrize("other", ["plan", "input", "target", "incident"])
 def test_12_what_is_approved_is_this_very_plan(desk, mend, incident, world, other):
-    one = mend(approval=True)
+    repair = mend(approval=True)
     seen = {"touches": ("it",)}
-    one.plan = lambda work, n="": Plan(seen="It is broken.", steps=("mend it",), touches=seen["touches"])
-    one.inputs = {"n": (Annotated[str, Meta(pattern="^[a-z]*$", max_length=9)], "")}
-    mended = one.apply
-    one.apply, one.check, one.undo = (
-        lambda work, n="", part=part: part(work) for part in (mended, one.check, one.undo)
+    repair.plan = lambda work, n="": Plan(seen="It is broken.", steps=("mend it",), touches=seen["touches"])
+    repair.inputs = {"n": (Annotated[str, Meta(pattern="^[a-z]*$", max_length=9)], "")}
+    mended = repair.apply
+    repair.apply, repair.check, repair.undo = (
+        lambda work, n="", part=part: part(work) for part in (mended, repair.check, repair.undo)
     )
-    desk.approve(desk.apply(one, incident, ANNA, really=True).request, BEN)
+    desk.approve(desk.apply(repair, incident, ANNA, really=True).request, BEN)
     inputs = {"n": "x"} if other == "input" else {}
     if other == "plan":
         seen["touches"] = ("something else",)
@@ -73,7 +73,7 @@ def test_12_what_is_approved_is_this_very_plan(desk, mend, incident, world, othe
         desk = replace(desk, target=msgspec.structs.replace(desk.target, base_url="http://127.0.0.2:9"))
     if other == "incident":
         incident = msgspec.structs.replace(incident, id="I-2")
-    asked = desk.apply(one, incident, ANNA, inputs, really=True)
+    asked = desk.apply(repair, incident, ANNA, inputs, really=True)
     assert asked.request, "another plan asks anew"
     assert (other == "plan") == ("Refused: what was approved is another plan." in asked.text)
     assert world.mended == 0
@@ -84,28 +84,28 @@ def test_12_what_grew_since_it_was_planned_is_not_changed(desk, incident, world,
 
     @fix("sweep", title="Sweep", roles=("first-line",), writes=("DELETE /old/*",), approval=True, most_touched=9,
          irreversible="what is old is gone")  # fmt: skip
-    def one(work):
+    def sweep(work):
         return Plan(seen="Two are old.", steps=("remove both",), touches=("1", "2"))
 
-    @one.applies
+    @sweep.applies
     def _(work):
         for number in range(9):
             work.api.delete(f"/old/{number}")
         return "Removed."
 
-    one.checks(lambda work: "Gone.")
+    sweep.checks(lambda work: "Gone.")
     desk = replace(desk, target=msgspec.structs.replace(desk.target, base_url=counting.url))
-    desk.approve(desk.apply(one, incident, ANNA, really=True).request, BEN)
-    done = desk.apply(one, incident, ANNA, really=True)
+    desk.approve(desk.apply(sweep, incident, ANNA, really=True).request, BEN)
+    done = desk.apply(sweep, incident, ANNA, really=True)
     assert not done.ok
     assert "DELETE /old/2, which is more than was planned: what it changes grew since" in done.text
     assert counting.seen == ["DELETE /old/0", "DELETE /old/1"]
 
 
 def test_12_approval_ends(desk, mend, incident, world):
-    one = mend(approval=True)
-    desk.approve(desk.apply(one, incident, ANNA, really=True).request, BEN)
+    repair = mend(approval=True)
+    desk.approve(desk.apply(repair, incident, ANNA, really=True).request, BEN)
     later = NOW + timedelta(minutes=31)
     fresh = msgspec.structs.replace(incident, last_seen_at=later)
-    assert not replace(desk, now=lambda: later).apply(one, fresh, ANNA, really=True).changed
+    assert not replace(desk, now=lambda: later).apply(repair, fresh, ANNA, really=True).changed
     assert world.mended == 0

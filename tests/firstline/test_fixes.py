@@ -57,28 +57,28 @@ def mend(world):
         undo = not options.get("irreversible")
 
         @fix("mend", title="Mend it", **{"roles": ("first-line",), "writes": (), "per_hour": 9, **options})
-        def one(work):
+        def repair(work):
             return Plan(seen="It is broken.", steps=("mend it",), touches=("it",)) if world.broken else None
 
-        @one.applies
+        @repair.applies
         def _(work):
             world.mended += 1
             world.broken = not world.helps
             return "Mended."
 
-        @one.checks
+        @repair.checks
         def _(work):
             assert not world.broken, "it is still broken"
             return "Seen mended."
 
         if undo:
 
-            @one.undoes
+            @repair.undoes
             def _(work):
                 world.undone += 1
                 return "Taken back."
 
-        return one
+        return repair
 
     return make
 
@@ -160,10 +160,10 @@ def test_01_dry_run_by_default(desk, mend, incident, world):
 
 
 def test_02_precondition_is_observed_now(desk, mend, incident, world):
-    one = mend()
-    assert desk.plan(one, incident) is not None
+    repair = mend()
+    assert desk.plan(repair, incident) is not None
     world.broken = False
-    assert not desk.apply(one, incident, ANNA, really=True).changed
+    assert not desk.apply(repair, incident, ANNA, really=True).changed
     assert world.mended == 0
 
 
@@ -182,38 +182,38 @@ def test_03_stale_evidence_is_refused(desk, mend, incident, world, change, sente
 
 
 def test_04_idempotent(desk, mend, incident, world):
-    one = mend()
-    assert desk.apply(one, incident, ANNA, really=True).changed
-    assert not desk.apply(one, incident, ANNA, really=True).changed
+    repair = mend()
+    assert desk.apply(repair, incident, ANNA, really=True).changed
+    assert not desk.apply(repair, incident, ANNA, really=True).changed
     assert world.mended == 1
 
 
 def test_05_blast_radius(desk, mend, incident, world):
-    one = mend()
-    one.plan = lambda work: Plan(seen="Much.", steps=("all",), touches=("a", "b"))
+    repair = mend()
+    repair.plan = lambda work: Plan(seen="Much.", steps=("all",), touches=("a", "b"))
     with pytest.raises(FixRefused, match="would change 2 objects; at most 1"):
-        desk.apply(one, incident, ANNA, really=True)
+        desk.apply(repair, incident, ANNA, really=True)
     assert world.mended == 0
 
 
 def test_06_rate_limit_outlives_the_process_and_fails_closed(desk, mend, incident, world, tmp_path):
-    one = mend(per_hour=1)
-    desk.apply(one, incident, ANNA, really=True)
+    repair = mend(per_hour=1)
+    desk.apply(repair, incident, ANNA, really=True)
     again(world)
     fresh = replace(desk, audit=recorded(tmp_path))
     with pytest.raises(FixRefused, match="1 times in the last hour; at most 1"):
-        fresh.apply(one, incident, ANNA, really=True)
+        fresh.apply(repair, incident, ANNA, really=True)
     rewritten(tmp_path, lambda rows: ["{}", *rows])
     with pytest.raises(AuditError, match="Line 1"):
-        fresh.apply(one, incident, ANNA, really=True)
+        fresh.apply(repair, incident, ANNA, really=True)
     assert world.mended == 1
 
 
 def test_06_an_apply_that_failed_counts_as_well(desk, mend, incident, world):
-    one, world.helps = mend(per_hour=1), False
-    assert not desk.apply(one, incident, ANNA, really=True).ok
+    repair, world.helps = mend(per_hour=1), False
+    assert not desk.apply(repair, incident, ANNA, really=True).ok
     with pytest.raises(FixRefused, match="1 times in the last hour"):
-        desk.apply(one, incident, ANNA, really=True)
+        desk.apply(repair, incident, ANNA, really=True)
     assert world.mended == 1
 
 
@@ -231,11 +231,11 @@ def test_07_an_apply_that_never_ended_counts_as_failed(desk, mend, incident, wor
 
 
 def test_07_circuit_breaker(desk, mend, incident, world):
-    one, world.helps = mend(), False
+    repair, world.helps = mend(), False
     for _ in range(2):
-        assert not desk.apply(one, incident, ANNA, really=True).ok
+        assert not desk.apply(repair, incident, ANNA, really=True).ok
     with pytest.raises(FixRefused, match="failed 2 times in a row"):
-        desk.apply(one, incident, ANNA, really=True)
+        desk.apply(repair, incident, ANNA, really=True)
     assert world.mended == 2
 
 
@@ -283,13 +283,13 @@ def test_10_undone_when_it_did_not_help(desk, mend, incident, world):
 
 
 def test_10_an_undo_that_fails_is_said(desk, mend, incident, world):
-    one, world.helps = mend(), False
+    repair, world.helps = mend(), False
 
     def jam(work):
         raise RuntimeError("it is jammed")
 
-    one.undo = jam
-    done = desk.apply(one, incident, ANNA, really=True)
+    repair.undo = jam
+    done = desk.apply(repair, incident, ANNA, really=True)
     assert not done.ok
     assert "Undoing it failed as well: it is jammed Escalate at once." in done.text
 

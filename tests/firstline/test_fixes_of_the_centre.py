@@ -36,7 +36,7 @@ MENDED_BY = {
 
 
 def test_the_runbook_of_a_fault_names_the_fix_that_ends_it():
-    named = {one.drill: one.fix for one in read_runbooks(ROOT / "runbooks", ROOT).runbooks if one.fix}
+    named = {runbook.drill: runbook.fix for runbook in read_runbooks(ROOT / "runbooks", ROOT).runbooks if runbook.fix}
     assert {fault: named.get(fault) for fault in MENDED_BY} == {fault: fix for fault, (fix, _) in MENDED_BY.items()}
 
 
@@ -50,16 +50,16 @@ def at(desk: FixDesk, centre) -> FixDesk:
 
 @pytest.mark.parametrize("fault", [name for name in MENDED_BY if name in NAMES])
 def test_a_fault_of_the_centre_ends(desk, incident, centre, fault):
-    one, inputs = load_fixes(ROOT / "fixes", FixesConfig().roles)[MENDED_BY[fault][0]], MENDED_BY[fault][1]
+    repair, inputs = load_fixes(ROOT / "fixes", FixesConfig().roles)[MENDED_BY[fault][0]], MENDED_BY[fault][1]
     desk = at(desk, centre)
-    assert desk.plan(one, incident, inputs) is None, "nothing is wrong yet"
+    assert desk.plan(repair, incident, inputs) is None, "nothing is wrong yet"
     centre.fault(fault)
-    asked = desk.apply(one, incident, ANNA, inputs, really=True)
+    asked = desk.apply(repair, incident, ANNA, inputs, really=True)
     if asked.request:
         desk.approve(asked.request, BEN)
-        asked = desk.apply(one, incident, ANNA, inputs, really=True)
+        asked = desk.apply(repair, incident, ANNA, inputs, really=True)
     assert asked.ok, asked.text
-    assert desk.plan(one, incident, inputs) is None
+    assert desk.plan(repair, incident, inputs) is None
 
 
 def test_orphaned_incidents_are_removed_and_real_ones_stay(desk, incident, centre):
@@ -73,8 +73,8 @@ def test_orphaned_incidents_are_removed_and_real_ones_stay(desk, incident, centr
     real = {number for number, synthetic in board().items() if not synthetic}
     body = {"address": "1 Probe Lane", "client_token": "orphan-1", "synthetic": True}
     requests.post(f"{centre.url}/api/incidents", json=body, headers=header, timeout=5).raise_for_status()
-    one = load_fixes(ROOT / "fixes", FixesConfig().roles)["remove-orphaned-incidents"]
-    assert at(desk, centre).apply(one, incident, ANNA, {"minutes": "0"}, really=True).ok
+    repair = load_fixes(ROOT / "fixes", FixesConfig().roles)["remove-orphaned-incidents"]
+    assert at(desk, centre).apply(repair, incident, ANNA, {"minutes": "0"}, really=True).ok
     assert set(board()) == real
 
 
@@ -90,16 +90,16 @@ def test_orphaned_incidents_are_removed_and_real_ones_stay(desk, incident, centr
     ],
 )
 def test_what_does_not_exist_is_not_as_it_should_be(desk, incident, centre, fix, inputs, sentence):
-    one = load_fixes(ROOT / "fixes", FixesConfig().roles)[fix]
+    repair = load_fixes(ROOT / "fixes", FixesConfig().roles)[fix]
     with pytest.raises(FixRefused, match=sentence):
-        at(desk, centre).plan(one, incident, inputs)
+        at(desk, centre).plan(repair, incident, inputs)
 
 
 def test_where_no_import_helps_nothing_is_as_it_should_be(desk, incident, centre):
     centre.fault("geocode_null_island")
-    one = load_fixes(ROOT / "fixes", FixesConfig().roles)["reload-addresses"]
+    repair = load_fixes(ROOT / "fixes", FixesConfig().roles)["reload-addresses"]
     with pytest.raises(FixRefused, match="look-up of addresses is down"):
-        at(desk, centre).plan(one, incident)
+        at(desk, centre).plan(repair, incident)
 
 
 def test_only_administrators_operate(centre):

@@ -56,7 +56,7 @@ def test_the_closest_evidence_is_the_runbook_and_what_is_next_is_named(page):
     }
     order = list(pages)
     found = [match([pages[id] for id in order[place:]], SEEN) for place in range(len(order))]
-    assert [(one.known, one.offered) for one in found] == [
+    assert [(choice.known, choice.offered) for choice in found] == [
         ("exact", ""),
         ("closer", ""),
         ("close", ""),
@@ -64,7 +64,7 @@ def test_the_closest_evidence_is_the_runbook_and_what_is_next_is_named(page):
         ("", "wide"),
         ("", "orders"),
     ]
-    assert [one.runner_up for one in found] == [*order[1:], ""]
+    assert [choice.runner_up for choice in found] == [*order[1:], ""]
     assert found[2].why == "It knows this failure: rule is unreachable, request is POST /api/orders/*."
     assert found[4].why == "General page where class is infra. No runbook knows this failure."
     assert found[5].why == "General page for order. No runbook knows this failure."
@@ -92,10 +92,10 @@ def test_what_is_wide_does_not_know_a_failure_also_by_former_names(page, matches
 
 
 def test_words_alone_do_not_outweigh_evidence_for_another_class(page):
-    words, told = page("it", "{knows: [{message: ledger}]}", cause="code"), "{knows: [{rule: '*', message: ledger}]}"
+    words, matches = page("it", "{knows: [{message: ledger}]}", cause="code"), "{knows: [{rule: '*', message: ledger}]}"
     assert match([words], SEEN).known == ""
     assert match([words], replace(SEEN, cause_class="unknown")).known == "it"
-    assert match([page("it", told, cause="code")], SEEN).known == "it"
+    assert match([page("it", matches, cause="code")], SEEN).known == "it"
 
 
 def test_a_fault_of_the_probe_never_leads_to_a_page_of_the_target(page):
@@ -129,8 +129,8 @@ def test_a_draft_knows_nothing_and_covers_nothing(page):
     ],
 )
 def test_lint_refuses_what_identifies_nothing(page, matches, says):
-    found = [str(one) for one in lint([page("it", matches)], Known(), TODAY) if one.error]
-    assert [one for one in found if says in one], found
+    found = [str(finding) for finding in lint([page("it", matches)], Known(), TODAY) if finding.error]
+    assert [text for text in found if says in text], found
 
 
 def test_lint_counts_the_failures_of_others_that_a_page_claims_and_refuses_any(page, tmp_path):
@@ -143,11 +143,11 @@ def test_lint_counts_the_failures_of_others_that_a_page_claims_and_refuses_any(p
     assert read_score_set(tmp_path) == tuple(samples)
     assert "17" not in samples[0].subject.message
     found = lint([right, greedy], Known(samples=samples), TODAY)
-    assert [str(one) for one in found if one.error] == [
+    assert [str(finding) for finding in found if finding.error] == [
         "greedy.md:1: It wrongly claims 2 of 2 failures whose page is known: orders-away (order), stock-away (stock). "
         "Narrow it."
     ]
-    assert not [one for one in lint([right], Known(samples=samples), TODAY) if one.error]
+    assert not [finding for finding in lint([right], Known(samples=samples), TODAY) if finding.error]
 
 
 def test_a_drill_renews_what_was_seen_in_the_journeys_that_ran_and_keeps_the_rest(tmp_path):
@@ -170,7 +170,7 @@ def test_former_names_are_a_notice_and_two_pages_that_know_alike_an_error(page):
     former = page("former", '{fingerprints: ["v2:0123456789abcdef"], default_for: [order]}')
     twin = page("twin", '{knows: [{fingerprint: "v2:0123456789abcdef"}]}')
     found = lint([former, twin], Known(), TODAY)
-    notices = [one.text for one in found if not one.error]
+    notices = [finding.text for finding in found if not finding.error]
     assert "Former names are used: fingerprints, default_for. Write knows and general_for." in notices
-    assert any("It ties with twin.md" in one.text for one in found if one.error)
+    assert any("It ties with twin.md" in finding.text for finding in found if finding.error)
     assert match([former, twin], SEEN).tied == ("twin",)

@@ -16,7 +16,7 @@ OLDER = b"""{"id": "261102-0900-ABCD", "target": "shop", "kind": "failing", "sta
 def test_an_incident_of_an_older_version_keeps_its_mark_and_its_words():
     incident = msgspec.json.decode(OLDER, type=Incident)
     (mark,) = marks([incident])
-    assert (mark.runbook, mark.said, f"{mark.at:%H:%M}") == ("orders-html", "outdated", "09:20")
+    assert (mark.runbook, mark.worth, f"{mark.at:%H:%M}") == ("orders-html", "outdated", "09:20")
     assert "a JSON body was expected" in subject_of(incident, {}).message
 
 

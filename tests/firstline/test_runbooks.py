@@ -219,7 +219,7 @@ def test_a_good_runbook_has_nothing_wrong_and_a_bad_one_covers_nothing(tmp_path)
     ]
     assert covered([good], known) == (1, 2)
     empty = write(tmp_path, text=GOOD.replace("Undo: nothing.", ""))
-    assert any("The journey 'a'" in one for one in sentences(empty, known=known))
+    assert any("The journey 'a'" in sentence for sentence in sentences(empty, known=known))
 
 
 def test_what_a_page_names_must_not_have_changed_since_its_last_drill(tmp_path):
@@ -261,7 +261,7 @@ def test_a_snooze_names_what_it_is_of_why_and_a_near_day(changed, says):
     good = Snooze(what="b", rule="coverage", until=date(2026, 8, 30), why="new", owner="desk")
     known = Known(journeys={"b": ""})
     assert sentences(known=known, snoozes=[good]) == []
-    assert any(says in one for one in sentences(known=known, snoozes=[msgspec.structs.replace(good, **changed)]))
+    assert any(says in sentence for sentence in sentences(known=known, snoozes=[msgspec.structs.replace(good, **changed)]))
 
 
 def test_a_page_shows_raw_html_as_text(tmp_path):
@@ -288,11 +288,11 @@ def test_a_page_begins_with_where_to_get_a_session_and_offers_the_fix_before_the
 
 
 def test_how_to_begin_a_session_is_the_same_in_the_guide_and_beside_the_runbooks():
-    said = [
+    sessions = [
         re.search(r"Before typing a command\n.*?^```sh\n(.*?)^```", path.read_text(), re.M | re.S)[1]
         for path in (ROOT / "runbooks" / "README.md", ROOT / "docs" / "guides" / "runbooks.md")
     ]
-    assert said[0] == said[1]
+    assert sessions[0] == sessions[1]
 
 
 def test_a_page_says_what_its_cause_means_and_which_fix_ends_it(tmp_path):
@@ -349,12 +349,12 @@ def test_a_draft_holds_what_was_recorded_and_lint_does_not_take_it_for_finished(
 
 
 def pages_of_journeys():
-    return {one.id: one.runbook for one in collected_journeys(Project(ROOT, Config()))}
+    return {collected_journey.id: collected_journey.runbook for collected_journey in collected_journeys(Project(ROOT, Config()))}
 
 
 def test_the_runbooks_of_the_dispatch_centre_are_well():
     runbooks = read_runbooks(ROOT / "runbooks", ROOT).runbooks
-    written_for = {journey: journey for one in runbooks for journey in one.matches.journeys}
+    written_for = {journey: journey for runbook in runbooks for journey in runbook.matches.journeys}
     known = Known(journeys=written_for | pages_of_journeys())
     assert [str(finding) for finding in lint(runbooks, known, date.today()) if finding.error] == []
 
@@ -376,7 +376,7 @@ def test_the_pages_that_come_with_synthprobe_are_well_and_give_way_to_the_projec
     shipped = read_shelf(tmp_path, tmp_path).runbooks
     assert len(shipped) == 6
     assert [str(finding) for finding in lint(shipped, Known(commands=command_names()), date.today())] == []
-    port = next(one for one in shipped if one.id == "port-closed")
+    port = next(page for page in shipped if page.id == "port-closed")
     subject = Subject(journey="mail", message="mail.example:25 takes no connection: Connection refused.")
     own = msgspec.structs.replace(port, id="our-mail", shipped=False, matches=Matches(knows=({"message": "mail"},)))
     assert match([port, own], subject).known == "our-mail"

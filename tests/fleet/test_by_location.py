@@ -81,5 +81,5 @@ def test_the_board_says_how_long_a_step_takes_from_each_location(concluded, monk
     monkeypatch.chdir(concluded.machine("centre"))
     assert CliRunner().invoke(app, ["review", "--pages"]).exit_code == 0
     pages = {path.name: path.read_text() for path in Path(".synthprobe/site/board/shop").glob("journey-search-*.html")}
-    (said,) = (text_of(html) for html in pages.values())
-    assert re.findall(r"mean from (\w+) ([\d.]+ \w+)", said) == [("sin", "750 ms"), ("iad", "200 ms")]
+    (text,) = (text_of(html) for html in pages.values())
+    assert re.findall(r"mean from (\w+) ([\d.]+ \w+)", text) == [("sin", "750 ms"), ("iad", "200 ms")]

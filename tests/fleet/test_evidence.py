@@ -22,8 +22,8 @@ def test_pictures_of_two_locations_stand_in_the_store_and_the_page_shows_the_tel
         (folder / "evidence" / "screen.png").write_bytes(location.encode())
         kept = Evidence(kind="screenshot", title="screen", media_type="image/png", path="evidence/screen.png", size=3)
         journeys = tuple(
-            replace(one, results=(replace(one.results[0], evidence=(kept,)),)) if one.outcome == "failed" else one
-            for one in verdict.journeys
+            replace(journey, results=(replace(journey.results[0], evidence=(kept,)),)) if journey.outcome == "failed" else journey
+            for journey in verdict.journeys
         )
         after_part(
             Project(root, read_config(root), {}), folder, replace(verdict, journeys=journeys), state.place, state.token

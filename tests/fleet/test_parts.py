@@ -79,7 +79,7 @@ def test_a_part_is_looked_at_once_and_nobody_is_told_before_the_conclusion(comma
     environ = {"JOB_COMPLETION_INDEX": str(first - 1)}
     code, printed = command(*part, "auto/2", "--plan-digest", plan["digest"], **environ)
     assert code == 0  # what it says of the target is the conclusion's matter
-    assert [one["outcome"] for one in printed["journeys"]] == ["failed"]
+    assert [journey["outcome"] for journey in printed["journeys"]] == ["failed"]
     assert not printed["journeys"][0]["incident"]
     asked = len(Shop.asked)
 

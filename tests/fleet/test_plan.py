@@ -29,13 +29,13 @@ def test_every_journey_once_groups_together_and_the_order_of_the_inventory_is_no
     journeys = [journey(number, group) for number, (group, _) in enumerate(given)]
     durations = {f"j{number}": seconds for number, (_, seconds) in enumerate(given)}
     plan = planned(journeys, durations, parts)
-    assert sorted(one.id for one in plan.journeys) == sorted(durations)
+    assert sorted(member.id for member in plan.journeys) == sorted(durations)
     assert len(plan.parts) == parts
     for group in ("a", "b"):
-        assert len({part.number for part in plan.parts for one in part.journeys if one.group == group}) <= 1
+        assert len({part.number for part in plan.parts for member in part.journeys if one.group == group}) <= 1
     taken = [part.expected_s for part in plan.parts]
     assert taken == sorted(taken, reverse=True)
-    largest = max([sum(durations[one.id] for one in journeys if one.group == g) for g in "ab"], default=0)
+    largest = max([sum(durations[member.id] for member in journeys if member.group == g) for g in "ab"], default=0)
     longest = max([largest, *durations.values()])
     assert max(taken) <= sum(durations.values()) / parts + longest + 0.01
     chance.shuffle(journeys)

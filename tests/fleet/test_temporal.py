@@ -78,7 +78,7 @@ class Slot:
     def attempts(self) -> int:
         """How often Temporal has given the part away."""
         pending = json.loads(self.temporal("workflow", "describe", "--workflow-id", self.flow)).get("pendingActivities")
-        return max((one.get("attempt", 1) for one in pending or ()), default=0)
+        return max((activity.get("attempt", 1) for activity in pending or ()), default=0)
 
     def judged(self) -> dict:
         """What the conclusion says of the only journey, once the workflow is over."""

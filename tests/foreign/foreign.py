@@ -121,7 +121,7 @@ def written(system: System, folder: Path, *, report: bool) -> dict[str, bytes]:
     files = {str(path.relative_to(state)): path for path in state.rglob("*") if path.is_file()}
     found |= {name: path.read_bytes() for name, path in files.items()}
     verdicts = [json.loads(content) for name, content in found.items() if name.endswith("verdict.json")]
-    ends = {one["journey"]["title"]: one["outcome"] for verdict in verdicts for one in verdict["journeys"]}
+    ends = {journey["journey"]["title"]: journey["outcome"] for verdict in verdicts for journey in verdict["journeys"]}
     wanted = ("trace.zip", "screenshot.png", "junit.xml", "pytest.log", "history.db", "job.md", "message 0")
     missing = [name for name in wanted if not any(written.endswith(name) for written in found)]
     if ends != {title: outcome for title, outcome in _EXPECTED.items() if title in ends} or len(ends) < 2 or missing:
@@ -181,7 +181,7 @@ def watch(name: str, keep: Path = KEPT, *, report: bool = False) -> Watch:
             raise Trouble("no token that was issued works, so it would prove nothing that none is found")
         where: dict[str, list[str]] = {}
         for file, content in found.items():
-            for string in {one for one in candidates(content) if len(one) <= LONGEST}:
+            for string in {candidate for candidate in candidates(content) if len(candidate) <= LONGEST}:
                 where.setdefault(string, []).append(file)
         leaks = [
             f"a string of {len(word)} characters lets in, in {where[word][:4]}" for word in that_work(system, where)

@@ -43,8 +43,8 @@ class System:
     packages: tuple[str, ...] = ()
 
     def __init__(self, keep: Path) -> None:
-        told = hashlib.sha256(" ".join((self.name, *self.packages, sys.version)).encode()).hexdigest()[:8]
-        self.installed = keep / f"{self.name}-{told}"
+        digest = hashlib.sha256(" ".join((self.name, *self.packages, sys.version)).encode()).hexdigest()[:8]
+        self.installed = keep / f"{self.name}-{digest}"
         self.address = ""
         self.data = Path()
 
@@ -105,8 +105,8 @@ class System:
                     return
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.05)  # ends at once when the system did
-        said = (self.data / "output.txt").read_text(errors="replace")[-600:]
-        raise Trouble(f"{self.name} did not answer at {self.address}{self.home}: {said}")
+        output = (self.data / "output.txt").read_text(errors="replace")[-600:]
+        raise Trouble(f"{self.name} did not answer at {self.address}{self.home}: {output}")
 
     def ask(
         self, method: str, path: str, body: str = "", client: http.client.HTTPConnection | None = None, **headers: str

@@ -109,7 +109,7 @@ def test_a_reset_in_mid_window_never_makes_time_negative():
     ]
     (total,) = statement_totals(counted(seen))
     assert (total.calls, total.total_ms) == (100 + 40 + 50, 500.0 + 200.0 + 250.0)
-    assert sum(one.resets for one in counted(seen)) == 1
+    assert sum(counts.resets for counts in counted(seen)) == 1
 
 
 def test_a_reset_is_seen_even_when_the_counter_has_already_overtaken_its_old_value():
@@ -128,7 +128,7 @@ def test_statements_the_database_forgot_are_shown_as_other():
         snapshot(10, ("1", "select a", 10, 10.0), ("2", "select b", 7, 70.0)),
         snapshot(20, ("1", "select a", 20, 20.0), evictions=1),
     ]
-    assert {one.name: (one.calls, one.total_ms) for one in statement_totals(counted(seen))} == {
+    assert {statement_total.name: (statement_total.calls, statement_total.total_ms) for statement_total in statement_totals(counted(seen))} == {
         "select a": (20, 20.0),
         OTHER: (7, 70.0),
     }

@@ -59,7 +59,7 @@ def remember(tmp_path):
 
 def standing(remember, now):
     stands = pipeline.stand(Project.at(remember.root), "demo", now)
-    return stands.coverage, {one.objective.journey: one for one in stands.objectives}
+    return stands.coverage, {status.objective.journey: status for status in stands.objectives}
 
 
 def test_a_journey_that_is_looked_at_each_hour_is_wholly_watched(remember):
@@ -86,7 +86,7 @@ def test_an_interval_that_is_changed_takes_nothing_from_the_past(remember):
     remember(2, {"a": 3600, "b": 0})
     now = remember(2, {"a": 0, "b": 3600}, begin=BEGAN + timedelta(hours=2))
     _, of = standing(remember, now)
-    assert {id: one.unknown for id, one in of.items()} == {"a": 0, "b": 0}
+    assert {id: status.unknown for id, status in of.items()} == {"a": 0, "b": 0}
     assert (of["a"].elapsed, of["b"].elapsed) == (2 + 24, 2 + 2)
 
 

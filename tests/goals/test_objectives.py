@@ -143,7 +143,7 @@ def test_a_new_journey_is_judged_from_its_first_slice():
 def test_of_several_runs_in_a_slot_the_bad_one_decides_and_a_repeated_run_changes_nothing():
     runs = [seen("unknown"), seen("failed", fingerprint="v1:x"), seen("passed"), seen("failed", fingerprint="v1:x")]
     assert [
-        one.state for one in slices([*runs, *runs, seen("failed", journey="other")], Objective(journey="login"))
+        slot.state for slot in slices([*runs, *runs, seen("failed", journey="other")], Objective(journey="login"))
     ] == ["bad"]
     assert slices([seen("unknown"), seen("passed")], Objective(journey="login"))[0].state == "good"
 
@@ -166,15 +166,15 @@ def test_the_table_in_the_documentation_is_what_the_rules_become():
     page = (Path(__file__).parents[2] / "docs" / "concepts" / "objectives.md").read_text()
     rows = re.findall(r"^\| ([\d.]+) % \| (.+) \|$", page, re.MULTILINE)
     assert len(rows) == 6
-    for percent, told in rows:
+    for percent, text in rows:
         objective = Objective(journey="login", percent=float(percent))
         checked = [check_rule(objective, rule, 300) for rule in STANDARD_RULES]
         made = [
             "cannot fire"
-            if one.outage_s is None
+            if rule.outage_s is None
             else "one sample"
-            if one.refused
-            else f"{one.long_needs}/{one.long_of} & {one.short_needs}/{one.short_of}"
-            for one in checked
+            if rule.refused
+            else f"{rule.long_needs}/{rule.long_of} & {rule.short_needs}/{rule.short_of}"
+            for rule in checked
         ]
-        assert told.split(" | ") == made
+        assert text.split(" | ") == made

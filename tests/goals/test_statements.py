@@ -8,7 +8,7 @@ from synthprobe.goals.statements import normalise_statement, statement_id
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("statement", "other"),
     [
         ("SELECT * FROM unit WHERE id = 7", "select *\n from unit where id=$1;"),
         ("select a from t where name = 'O''Brien'", "select a from t where name = 'x'"),
@@ -24,13 +24,13 @@ from synthprobe.goals.statements import normalise_statement, statement_id
         ("select a from t limit 10 offset 20", "select a from t limit ? offset ?"),
     ],
 )
-def test_literals_lists_and_comments_make_no_difference(one, other):
-    assert normalise_statement(one) == normalise_statement(other)
-    assert statement_id(one) == statement_id(other)
+def test_literals_lists_and_comments_make_no_difference(statement, other):
+    assert normalise_statement(statement) == normalise_statement(other)
+    assert statement_id(statement) == statement_id(other)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("statement", "other"),
     [
         ("select a from t", "select b from t"),
         ('select "A" from t', 'select "a" from t'),
@@ -40,8 +40,8 @@ def test_literals_lists_and_comments_make_no_difference(one, other):
         ("select a from t where b is null", "select a from t where b = 1"),
     ],
 )
-def test_different_statements_stay_apart(one, other):
-    assert normalise_statement(one) != normalise_statement(other)
+def test_different_statements_stay_apart(statement, other):
+    assert normalise_statement(statement) != normalise_statement(other)
 
 
 @pytest.mark.parametrize(

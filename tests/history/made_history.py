@@ -47,14 +47,14 @@ def verdict(
         scheduled=True,
     )
     judged = []
-    for one in map(journey, range(journeys)):
+    for journey_record in map(journey, range(journeys)):
         failure = None
         if outcome == "failed":
             failure = Failure(kind="expectation", ours=False, message="no", detail="no", step="step 0")
         result = Result(
             run_id=run.id,
             target=target,
-            journey=one,
+            journey=journey_record,
             attempt=1,
             outcome=outcome,
             started_at=at,
@@ -75,5 +75,5 @@ def verdict(
                 Operation(step=f"step {i}", name=f"db query {i}", calls=2, total_ms=ms / 2) for i in range(steps)
             ),
         )
-        judged.append(JourneyVerdict(journey=one, outcome=outcome, cause=result.cause, results=(result,)))
+        judged.append(JourneyVerdict(journey=journey_record, outcome=outcome, cause=result.cause, results=(result,)))
     return Verdict(run=run, journeys=tuple(judged), finished_at=at + timedelta(seconds=20))

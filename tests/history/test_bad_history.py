@@ -70,7 +70,7 @@ def project(seen, tmp_path):
 
 
 def outcomes(done):
-    return [one.outcome for one in done.journeys]
+    return [judgement.outcome for judgement in done.journeys]
 
 
 @pytest.mark.parametrize("back", [timedelta(minutes=7), timedelta(hours=3), timedelta(days=400)], ids=str)
@@ -125,8 +125,8 @@ def test_a_journey_that_is_no_more_disturbs_nobody(project):
     before = project.incidents()
     for _ in range(3):
         assert outcomes(project.run()) == ["passed"]
-    after = {one.id: one for one in project.incidents()}
-    assert {one.id for one in before} == set(after)
+    after = {incident.id: incident for incident in project.incidents()}
+    assert {incident.id for incident in before} == set(after)
     with project.history() as history:
         assert set(history.steps("demo")) >= {"journey-0", "journey-1", "journey-2"}
 

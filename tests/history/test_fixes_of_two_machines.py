@@ -60,30 +60,30 @@ def mend(apply=lambda: "Mended.", **options):
     declared = {"roles": ("first-line",), "writes": (), "irreversible": "it is a test", **options}
 
     @fix("mend", title="Mend it", **declared)
-    def one(work):
+    def mending(work):
         return Plan(seen="It is broken.", steps=("mend it",), touches=("it",))
 
-    one.applies(lambda work: apply())
-    one.checks(lambda work: "Seen mended.")
-    return one
+    mending.applies(lambda work: apply())
+    mending.checks(lambda work: "Seen mended.")
+    return mending
 
 
 def test_what_one_machine_did_counts_on_the_other(machine, tmp_path):
-    one, here, there = mend(), machine("here"), machine("there")
+    mending, here, there = mend(), machine("here"), machine("there")
     for desk in (here, there):
-        assert desk.apply(one, INCIDENT, ANNA, really=True).ok
+        assert desk.apply(mending, INCIDENT, ANNA, really=True).ok
     for desk in (here, there, machine("new")):
         with pytest.raises(FixRefused, match="applied 2 times in the last hour"):
-            desk.apply(one, INCIDENT, ANNA, really=True)
+            desk.apply(mending, INCIDENT, ANNA, really=True)
 
 
 def test_failures_on_two_machines_stop_it_everywhere(machine):
     red = {"rerun": lambda journeys: dict.fromkeys(journeys, "failed")}
-    one = mend(per_hour=9)
+    mending = mend(per_hour=9)
     for name in ("here", "there"):
-        assert not machine(name, **red).apply(one, INCIDENT, ANNA, really=True).ok
+        assert not machine(name, **red).apply(mending, INCIDENT, ANNA, really=True).ok
     with pytest.raises(FixRefused, match="failed 2 times in a row"):
-        machine("here").apply(one, INCIDENT, ANNA, really=True)
+        machine("here").apply(mending, INCIDENT, ANNA, really=True)
 
 
 def test_two_machines_do_not_apply_at_once_and_one_that_died_does_not_bar_for_ever(machine):
@@ -94,12 +94,12 @@ def test_two_machines_do_not_apply_at_once_and_one_that_died_does_not_bar_for_ev
         assert go_on.wait(30)
         return "Mended."
 
-    one, done = mend(slow, per_hour=9), []
-    here = threading.Thread(target=lambda: done.append(machine("here").apply(one, INCIDENT, ANNA, really=True)))
+    mending, done = mend(slow, per_hour=9), []
+    here = threading.Thread(target=lambda: done.append(machine("here").apply(mending, INCIDENT, ANNA, really=True)))
     here.start()
     assert began.wait(30)
     with pytest.raises(FixRefused, match="Another fix, mend, is being applied to 'demo'"):
-        machine("there").apply(one, INCIDENT, ANNA, really=True)
+        machine("there").apply(mending, INCIDENT, ANNA, really=True)
     go_on.set()
     here.join(30)
     assert done[0].ok
@@ -109,46 +109,46 @@ def test_two_machines_do_not_apply_at_once_and_one_that_died_does_not_bar_for_ev
     )
     there.audit.append(began_there)  # and its machine is gone
     with pytest.raises(FixRefused, match="keeps others away for 15 min"):
-        machine("here").apply(one, INCIDENT, ANNA, really=True)
+        machine("here").apply(mending, INCIDENT, ANNA, really=True)
     later = NOW + timedelta(minutes=15)
-    assert machine("here", now=lambda: later).apply(one, INCIDENT, ANNA, really=True).changed
+    assert machine("here", now=lambda: later).apply(mending, INCIDENT, ANNA, really=True).changed
 
 
 def test_what_is_approved_on_another_machine_is_approved(machine):
-    one = mend(approval=True)
-    request = machine("here").apply(one, INCIDENT, ANNA, really=True).request
+    mending = mend(approval=True)
+    request = machine("here").apply(mending, INCIDENT, ANNA, really=True).request
     with pytest.raises(FixRefused, match="asked for this fix yourself"):
         machine("there").approve(request, Actor("supervisor", ANNA.who))
     machine("there").approve(request, BEN)
-    assert machine("here").apply(one, INCIDENT, ANNA, really=True).ok
-    assert not machine("there").apply(one, INCIDENT, ANNA, really=True).changed, "an approval is used once, anywhere"
+    assert machine("here").apply(mending, INCIDENT, ANNA, really=True).ok
+    assert not machine("there").apply(mending, INCIDENT, ANNA, really=True).changed, "an approval is used once, anywhere"
 
 
 def test_deleting_the_audit_is_noticed_and_resets_nothing(machine, tmp_path):
-    one = mend()
+    mending = mend()
     for _ in range(2):
-        machine("here").apply(one, INCIDENT, ANNA, really=True)
+        machine("here").apply(mending, INCIDENT, ANNA, really=True)
     shutil.rmtree(tmp_path / "here" / ".synthprobe")
     with pytest.raises(AuditError, match="the shared history knows 4 lines"):
-        machine("here").apply(one, INCIDENT, ANNA, really=True)
+        machine("here").apply(mending, INCIDENT, ANNA, really=True)
     desk = machine("here")
     desk.audit.begin(
         AuditEntry(at=NOW, event="begun", fix="", target="", incident="", role="engineer", who=BEN.mark, text="deleted")
     )
     for desk in (machine("here"), machine("there")):
         with pytest.raises(FixRefused, match="applied 2 times in the last hour"):
-            desk.apply(one, INCIDENT, ANNA, really=True)
+            desk.apply(mending, INCIDENT, ANNA, really=True)
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_without_the_history_nothing_is_changed(machine, place):
     mended = []
-    one = mend(lambda: mended.append(1) or "Mended.")
-    machine("here").apply(one, INCIDENT, ANNA)
+    mending = mend(lambda: mended.append(1) or "Mended.")
+    machine("here").apply(mending, INCIDENT, ANNA)
     for path in Path(place).parent.glob("history.db*"):
         path.unlink() if path.is_file() else shutil.rmtree(path)
     Path(place).mkdir()
-    assert "Dry run" in machine("here").apply(one, INCIDENT, ANNA).text
+    assert "Dry run" in machine("here").apply(mending, INCIDENT, ANNA).text
     with pytest.raises(FixRefused, match="not known what was applied elsewhere, so nothing was changed"):
-        machine("here").apply(one, INCIDENT, ANNA, really=True)
+        machine("here").apply(mending, INCIDENT, ANNA, really=True)
     assert mended == []

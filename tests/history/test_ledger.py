@@ -47,8 +47,8 @@ def test_what_a_shared_history_that_was_away_lacks_comes_later_and_opens_nothing
         there.put_entry(closed(first, "gone"))
     with opened(postgresql, tmp_path) as here, opened(postgresql, tmp_path / "third") as third:
         assert (here.notes, tokens(here), tokens(third)) == ([], [], [])
-        told = {entry.token: entry.how for entry in third.entries("demo", since=NOW)}
-        assert (told[first.token], told[second.token]) == ("gone", "removed")
+        endings = {entry.token: entry.how for entry in third.entries("demo", since=NOW)}
+        assert (endings[first.token], endings[second.token]) == ("gone", "removed")
 
 
 def test_the_files_of_an_earlier_version_are_taken_in_once(tmp_path):

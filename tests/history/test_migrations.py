@@ -117,7 +117,7 @@ def test_the_tables_of_sqlite_are_kept_by_their_key_alone(tmp_path):
 
 def test_every_revision_is_known_and_they_are_one_line():
     script = ScriptDirectory.from_config(config())
-    assert tuple(one.revision for one in script.walk_revisions())[::-1] == database.REVISIONS
+    assert tuple(revision.revision for revision in script.walk_revisions())[::-1] == database.REVISIONS
     assert script.get_heads() == [database.REVISIONS[-1]]
 
 
@@ -134,20 +134,20 @@ def test_a_store_of_the_first_revision_is_brought_up_to_date_without_loss(first_
             "failed",
         )
         years = history.step_series("demo", "journey-0", "step 0", START.replace(year=2025))
-        assert [(one.span_s, one.count, one.total_ms, one.failed) for one in years] == [
+        assert [(year.span_s, year.count, year.total_ms, year.failed) for year in years] == [
             (86400, 1, 400, 0),
             (3600, 1, 400, 0),
             (0, 1, 400, 0),
             (0, 1, 400, 1),
         ]
-        assert all(abs(one.p95_ms - 400) < 400 * 0.03 for one in years)
+        assert all(abs(year.p95_ms - 400) < 400 * 0.03 for year in years)
         operations = history.operations("demo", START.replace(year=2025), START.replace(year=2027))
-        assert {(one.step, one.name, one.calls, one.total_ms) for one in operations} == {
+        assert {(operation.step, operation.name, operation.calls, operation.total_ms) for operation in operations} == {
             ("step 0", "db query 0", 8, 800),
             ("step 1", "db query 1", 2, 200),
         }
         slots = history.judged_slots("demo", START.replace(year=2025), START.replace(year=2027))
-        assert [(one.location, one.outcomes["journey-0"]) for one in slots] == [
+        assert [(slot.location, slot.outcomes["journey-0"]) for slot in slots] == [
             ("", "passed"),
             ("", "passed"),
             ("north", "passed"),
@@ -155,7 +155,7 @@ def test_a_store_of_the_first_revision_is_brought_up_to_date_without_loss(first_
         ]
         assert history.detector_states("demo") == {("journey-0", "step 0"): bytes(range(256))}
         assert history.audit_entries() == [{"n": 1}, {"n": 2}]
-        (incident,) = [one for one in history.incidents("demo") if one.state == "open"]
+        (incident,) = [incident for incident in history.incidents("demo") if incident.state == "open"]
         assert (incident.id, incident.title, incident.journeys) == ("i1", "Journey 0 fails", ("journey-0",))
         assert history.ingest(verdict(2)) is True
         history.append_audit({"n": 3})

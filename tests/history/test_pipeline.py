@@ -74,8 +74,8 @@ def test_what_an_earlier_version_spooled_is_taken_in_once_and_what_cannot_be_rea
 
 
 def test_incidents_that_an_earlier_version_kept_in_files_are_taken_in_once(tmp_path):
-    state, said = tmp_path / ".synthprobe" / "state" / "demo", tmp_path / ".synthprobe" / "incidents"
-    for folder in (state, said):
+    state, incidents = tmp_path / ".synthprobe" / "state" / "demo", tmp_path / ".synthprobe" / "incidents"
+    for folder in (state, incidents):
         folder.mkdir(parents=True)
 
     def kept(id: str, **more):
@@ -87,13 +87,13 @@ def test_incidents_that_an_earlier_version_kept_in_files_are_taken_in_once(tmp_p
     taken = IncidentEvent(at=START, role="first-line", text="took it")
     waits = {"incidents": [kept("I-1"), kept("I-2", occurrences=3)], "waiting": ["I-2"]}
     (state / "incidents.json").write_bytes(msgspec.json.encode(waits))
-    (said / "I-2.json").write_bytes(msgspec.json.encode(kept("I-2", acknowledged_by="first-line", events=(taken,))))
+    (incidents / "I-2.json").write_bytes(msgspec.json.encode(kept("I-2", acknowledged_by="first-line", events=(taken,))))
     for _ in range(2):
         assert remember(Project(tmp_path, Config()), "demo") == []
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         first, second = history.incidents("demo")
     assert (first.id, second.occurrences, second.acknowledged_by, second.events) == ("I-1", 3, "first-line", (taken,))
-    assert [*state.iterdir(), *said.iterdir()] == []
+    assert [*state.iterdir(), *incidents.iterdir()] == []
 
 
 def test_messages_that_an_earlier_version_kept_in_a_file_are_taken_in_once(tmp_path):
@@ -114,13 +114,13 @@ def test_messages_that_an_earlier_version_kept_in_a_file_are_taken_in_once(tmp_p
         {"delivered": {"alert": "told", "at": now}},
     ]
     (outbox / "outbox.jsonl").write_bytes(
-        b"".join(msgspec.json.encode(one) + b"\n" for one in lines) + b'{"queued": {"'
+        b"".join(msgspec.json.encode(line) + b"\n" for line in lines) + b'{"queued": {"'
     )
     for _ in range(2):
         assert remember(Project(tmp_path, Config()), "demo") == []
         with Outbox(tmp_path / ".synthprobe" / "history.db") as kept:
-            told, waits = kept.letters()
-        assert (told.attempts, told.done, waits.attempts, waits.done) == ((tried,), now, (), None)
+            delivery, waits = kept.letters()
+        assert (delivery.attempts, delivery.done, waits.attempts, waits.done) == ((tried,), now, (), None)
     assert not outbox.exists()
 
 

@@ -50,6 +50,6 @@ def test_sums_are_the_same_however_late_a_run_and_however_often_rolled_up(store,
         assert store.ingest(Verdict(run=run, journeys=(journey,), finished_at=at))
         count, failed, total_ms = count + 1, failed + (not passed), total_ms + seconds * 1000
     seen = store.step_series(target, "a", "", NOW - timedelta(days=400))
-    assert sum(one.count for one in seen) == count
-    assert sum(one.failed for one in seen) == failed
-    assert sum(one.total_ms for one in seen) == pytest.approx(total_ms)
+    assert sum(step_sum.count for step_sum in seen) == count
+    assert sum(step_sum.failed for step_sum in seen) == failed
+    assert sum(step_sum.total_ms for step_sum in seen) == pytest.approx(total_ms)

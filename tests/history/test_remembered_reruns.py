@@ -25,13 +25,13 @@ def test_every_rerun_is_a_sample_of_its_own_at_its_own_time(history):
     assert history.ingest(with_reruns(900, 800))
     assert history.ingest(with_reruns(900, 800)) is False
     samples = history.step_series("demo", "journey-0", "step 0", START)
-    assert [(one.at - START, one.total_ms) for one in samples] == [
+    assert [(sample.at - START, sample.total_ms) for sample in samples] == [
         (timedelta(), 400),
         (timedelta(seconds=20), 900),
         (timedelta(seconds=40), 800),
     ]
     assert len(history.step_series("demo", "journey-1", "step 0", START)) == 1
-    assert {one.journey: one.calls for one in history.operations("demo", START, LATER)} == {
+    assert {operation.journey: operation.calls for operation in history.operations("demo", START, LATER)} == {
         "journey-0": 6,
         "journey-1": 2,
     }

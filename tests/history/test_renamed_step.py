@@ -21,7 +21,7 @@ def named(made, name):
     (result,) = judged.results
     (step,) = result.steps
     inner = replace(step, title="address")
-    operations = tuple(replace(one, step=name) for one in result.operations)
+    operations = tuple(replace(operation, step=name) for operation in result.operations)
     result = replace(result, steps=(replace(step, title=name, steps=(inner,)),), operations=operations)
     return replace(made, journeys=(replace(judged, results=(result,)),))
 
@@ -41,7 +41,7 @@ class Runs:
         folder = self.root / ".synthprobe" / "runs" / "demo" / made.run.id
         folder.mkdir(parents=True)
         (judged,) = pipeline.after_run(Project(self.root, self.config, {}), folder, made).journeys
-        return {one.step for one in judged.degradations} - {judged.journey.title}
+        return {degradation.step for degradation in judged.degradations} - {judged.journey.title}
 
     def samples(self, step):
         with pipeline.open_history(Project(self.root, self.config, {})) as history:
@@ -76,9 +76,9 @@ def test_what_was_measured_under_both_names_becomes_one_series(history):
     for _ in range(2):
         history.rename_steps("demo", aliases)
     assert history.steps("demo") == {"journey-0": ("new", "new › address")}
-    assert [one.count for one in history.step_series("demo", "journey-0", "new", START)] == [1] * 4
+    assert [sample.count for sample in history.step_series("demo", "journey-0", "new", START)] == [1] * 4
     assert history.detector_states("demo") == {("journey-0", "new"): b"known"}
-    assert {(one.step, one.calls) for one in history.operations("demo", START, START.replace(year=2027))} == {
+    assert {(operation.step, operation.calls) for operation in history.operations("demo", START, START.replace(year=2027))} == {
         ("new", 8)
     }
 

@@ -104,7 +104,7 @@ def test_an_incident_is_replaced_by_what_is_known_later(history):
     history.put_incident(msgspec.structs.replace(made, id="i2", target="another"))
     ended = msgspec.structs.replace(made, state="resolved", resolved_at=LATER)
     history.put_incident(ended)
-    assert all(one.state != "open" for one in history.incidents("demo"))
+    assert all(incident.state != "open" for incident in history.incidents("demo"))
     assert history.incident("i1") == ended
     assert [i.id for i in history.incidents()] == ["i1", "i2"]
     assert history.incident("i3") is None

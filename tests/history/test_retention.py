@@ -79,7 +79,7 @@ def test_operations_count_the_same_after_they_were_rolled_up(history):
     window = (START, START + timedelta(days=1))
     before = history.operations("demo", *window)
     history.prune(START + timedelta(days=20))
-    assert history.operations("demo", *window) == [replace(one, p95_ms=None) for one in before]
+    assert history.operations("demo", *window) == [replace(operation, p95_ms=None) for operation in before]
 
 
 def test_rolling_up_takes_no_more_memory_for_more_rows(history):

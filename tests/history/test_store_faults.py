@@ -232,9 +232,9 @@ def test_writers_at_the_same_time_lose_nothing_and_store_nothing_twice(row, plac
         )
         for first in (0, 8)
     ]
-    said = [writer.communicate(timeout=60) for writer in writers]
-    assert all(writer.returncode == 0 for writer in writers), said
-    assert sum(int(out) for out, _ in said) == 24
+    outputs = [writer.communicate(timeout=60) for writer in writers]
+    assert all(writer.returncode == 0 for writer in writers), outputs
+    assert sum(int(out) for out, _ in outputs) == 24
     with opened(place, tmp_path) as history:
         assert runs(history) == 24 * 3
         slots = history.judged_slots("demo", START, START + timedelta(days=1))

@@ -12,7 +12,7 @@ TIMES = [100 + 7.5 * number for number in range(57)]
 
 
 def sums(history, since=WINDOW[0], until=WINDOW[1], **how):
-    return {(one.journey, one.step): one for one in history.step_sums("demo", since, until, **how)}
+    return {(step_sum.journey, step_sum.step): step_sum for step_sum in history.step_sums("demo", since, until, **how)}
 
 
 def test_a_step_is_summed_with_its_exact_percentile_whatever_the_order_and_the_location(history):
@@ -33,7 +33,7 @@ def test_a_broken_attempt_is_counted_as_tried_and_its_times_are_left_out(history
     history.ingest(verdict(0, ms=400, steps=2))
     history.ingest(verdict(1, ms=9_000, steps=2, outcome="failed"))
     found = sums(history)
-    assert {key: (one.tried, one.count, one.total_ms) for key, one in found.items()} == {
+    assert {key: (step_sum.tried, step_sum.count, step_sum.total_ms) for key, step_sum in found.items()} == {
         ("journey-0", ""): (2, 1, 800),
         ("journey-0", "step 0"): (2, 1, 400),
         ("journey-0", "step 1"): (2, 1, 400),
@@ -64,11 +64,11 @@ def test_what_was_rolled_up_counts_the_same_and_its_percentile_is_near(history):
     before = sums(history)
     history.prune(START + timedelta(days=20))
     after = sums(history)
-    for key, one in after.items():
-        assert replace(one, p95_ms=None) == replace(before[key], p95_ms=None)
+    for key, step_sum in after.items():
+        assert replace(step_sum, p95_ms=None) == replace(before[key], p95_ms=None)
     assert after["journey-0", "step 0"].p95_ms == pytest.approx(400, rel=0.03)
 
 
 def test_without_the_percentile_nothing_is_asked_for_it(history):
     history.ingest(verdict(0))
-    assert {one.p95_ms for one in sums(history, p95=False).values()} == {None}
+    assert {step_sum.p95_ms for step_sum in sums(history, p95=False).values()} == {None}

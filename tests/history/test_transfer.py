@@ -124,4 +124,4 @@ def test_what_waits_for_the_shared_history_travels_in_the_pack(postgresql, tmp_p
     read_pack(tmp_path / "pack", tmp_path / "there" / "home.db")
     opened(postgresql, tmp_path / "there").close()
     with opened(postgresql, tmp_path / "anywhere") as history:
-        assert "run-000070" in {one.run_id for one in history.observations("demo")}
+        assert "run-000070" in {observation.run_id for observation in history.observations("demo")}

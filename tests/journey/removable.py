@@ -28,10 +28,10 @@ class Systems:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 system = self.path.split("/")[1].partition("?")[0]
                 with systems._lock:
-                    status, said, more = getattr(systems, f"_{system}")(self, urlsplit(self.path), body)
-                data = (said if isinstance(said, str) else json.dumps(said)).encode()
+                    status, content, more = getattr(systems, f"_{system}")(self, urlsplit(self.path), body)
+                data = (content if isinstance(content, str) else json.dumps(content)).encode()
                 self.send_response(status)
-                kind = "text/html" if isinstance(said, str) else "application/json"
+                kind = "text/html" if isinstance(content, str) else "application/json"
                 for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **more}.items():
                     self.send_header(name, value)
                 self.end_headers()
@@ -50,7 +50,7 @@ class Systems:
     @property
     def alive(self) -> list[str]:
         """The names of all that is there and was not deleted."""
-        active = [one["name"] for one in self.experiments.values() if one["stage"] == "active"]
+        active = [experiment["name"] for experiment in self.experiments.values() if experiment["stage"] == "active"]
         return sorted([*active, *self.groups.values(), *self.notes.values()])
 
     def add(self, name: str) -> str:

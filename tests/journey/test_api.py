@@ -26,9 +26,9 @@ def server(answer: Callable[[socket.socket, threading.Event], None]) -> Iterator
                 connection, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=one, args=(connection,), daemon=True).start()
+            threading.Thread(target=handle, args=(connection,), daemon=True).start()
 
-    def one(connection: socket.socket) -> None:
+    def handle(connection: socket.socket) -> None:
         with connection:
             try:
                 connection.recv(65536)

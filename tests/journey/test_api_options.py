@@ -66,12 +66,12 @@ def swallowing(host: str, port: int) -> Iterator[None]:
         listener.bind((host, port))
         listener.listen(0)
         waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex((host, port))
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex((host, port))
         yield
-        for one in waiting:
-            one.close()
+        for client in waiting:
+            client.close()
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ def servers() -> Iterator[tuple[Server, Server]]:
     """The target, and another host."""
     with ExitStack() as stack:
         made = Server("127.0.0.1"), Server("localhost")
-        for one in made:
-            stack.callback(one.stop)
+        for server in made:
+            stack.callback(server.stop)
         yield made
 
 
@@ -96,10 +96,10 @@ def test_it(page, new_context, target):
 
 
 def flat(steps: tuple[Step, ...], path: str = "") -> Iterator[tuple[str, str]]:
-    for one in steps:
-        here = f"{path} › {one.title}".removeprefix(" › ")
-        yield here, one.span_id
-        yield from flat(one.steps, here)
+    for recorded_step in steps:
+        here = f"{path} › {recorded_step.title}".removeprefix(" › ")
+        yield here, recorded_step.span_id
+        yield from flat(recorded_step.steps, here)
 
 
 def test_a_browser_tells_attempt_and_step_with_every_request(project, servers):

@@ -57,8 +57,8 @@ def test_none(inbox):
 
 
 def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as one:
-        return one.getsockname()[1]
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return listener.getsockname()[1]
 
 
 class IntoMailbox:
@@ -109,7 +109,7 @@ def test_l51_what_came_since_the_journey_began_is_found_and_its_code_and_link_ar
     monkeypatch.setenv("MAIL", PASSWORD)
     ran = project.run()
     causes = {name: result.cause for name, result in ran.results.items()}
-    assert {one.outcome for one in ran.results.values()} == {"failed"}, causes
+    assert {result.outcome for result in ran.results.values()} == {"failed"}, causes
     assert causes["test_code"] == "[masked] was sent"
     assert "no message to probe@example.org has come, 0 to others" in causes["test_none"], "what was there is old"
     for secret in (CODE, TOKEN, PASSWORD):
@@ -173,7 +173,7 @@ def test_an_http_mailbox_is_read_by_mailpits_api():
     class Mailpit(BaseHTTPRequestHandler):
         def do_GET(self):
             id = self.path.rpartition("/")[2]
-            found = {"messages": [{"ID": one} for one in mails]} if "?" in self.path else mails[id]
+            found = {"messages": [{"ID": mail_id} for mail_id in mails]} if "?" in self.path else mails[id]
             body = json.dumps(found).encode()
             self.send_response(200 if self.headers["Authorization"] else 401)
             self.send_header("Content-Length", str(len(body)))

@@ -71,8 +71,8 @@ def test_each_thing_that_hurts_is_named_with_its_line(check):
     done = check(WRONG, "--json")
     found = [
         (int(line), rule.strip())
-        for one in json.loads(done.output)["findings"]
-        for _, line, rule, _ in [one["text"].split(":", 3)]
+        for finding in json.loads(done.output)["findings"]
+        for _, line, rule, _ in [finding["text"].split(":", 3)]
     ]
     assert found == [
         (7, "sleep"),

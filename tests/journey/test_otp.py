@@ -66,7 +66,7 @@ def test_l51_a_second_attempt_has_a_code_of_its_own_and_no_code_is_written(proje
     door.server.shutdown()
     assert done.returncode == 0, done.stdout
     [judged] = pipeline.read_verdict(pipeline.newest_run(project.root, ".synthprobe") / "verdict.json").journeys
-    assert [one.outcome for one in judged.results] == ["failed", "passed"], "the wait for a code is in no budget"
+    assert [result.outcome for result in judged.results] == ["failed", "passed"], "the wait for a code is in no budget"
     assert len(set(door.seen)) == 2
     for code in door.seen:
         assert code not in done.stdout + done.stderr

@@ -28,8 +28,8 @@ def answer(body: object, *, status: int = 200, duration_ms: float = 5.0) -> Resp
 
 def test_expectations_chain():
     unit = {"id": "SYN-01", "status": "Available", "at": {"town": "Harborview"}}
-    one = answer(unit).expect(200, 201).json_has(status="Available", at__town="Harborview").has_header("x-node", "a")
-    assert one.within("1s").json == one.json() == unit
+    response = answer(unit).expect(200, 201).json_has(status="Available", at__town="Harborview").has_header("x-node", "a")
+    assert response.within("1s").json == response.json() == unit
     assert answer([unit]).json() == [unit]
 
 
@@ -64,7 +64,7 @@ ROWS = {"data": {"units": [{"id": "A", "at": "x"}, {"id": "B", "at": 0}]}}
 
 
 def test_a_complete_list_of_records_is_given_and_one_that_is_not_says_what_it_lacks():
-    assert [one["id"] for one in answer(ROWS).json_rows("data__units", key="id", has=("at",), at_least=2)] == ["A", "B"]
+    assert [row["id"] for row in answer(ROWS).json_rows("data__units", key="id", has=("at",), at_least=2)] == ["A", "B"]
     assert answer([]).json_rows(key="id", at_least=0) == []
     log = [{"at": "10:04", "text": "sent"}, {"at": "10:04", "text": "told"}]
     assert answer(log).json_rows(key="at", has=("text",), once=False) == log
@@ -76,10 +76,10 @@ def test_a_complete_list_of_records_is_given_and_one_that_is_not_says_what_it_la
         "at of 'A': expected a value, got None": ([{"id": "A"}], ""),
         "and 2 more": ([{"id": id} for id in "ABCDE"], ""),
     }
-    for said, (body, name) in lacking.items():
+    for message, (body, name) in lacking.items():
         with pytest.raises(ExpectationError) as caught:
             answer(body).json_rows(name, key="id", has=("at",))
-        assert said in str(caught.value)
+        assert message in str(caught.value)
         assert caught.value.finding.contradiction.misshapen
 
 
@@ -134,9 +134,9 @@ def test_who_asks_whether_a_field_is_there_is_answered_as_by_any_dict():
 
 
 def test_who_looks_for_a_name_of_another_library_is_told_those_there_are():
-    with pytest.raises(AttributeError) as told:
+    with pytest.raises(AttributeError) as error:
         answer({}).status_code  # noqa: B018
-    assert {"'status_code'.", "status,", "json,", "expect,"} <= set(str(told.value).split())
+    assert {"'status_code'.", "status,", "json,", "expect,"} <= set(str(error.value).split())
     assert not hasattr(answer({}), "ok")
 
 

@@ -36,7 +36,7 @@ def test_a_step_decorates_a_helper_function():
     with recording(Recorder(JOURNEY)) as recorder:
         assert log_in("dispatcher") == "dispatcher"
         assert log_in("again") == "again"
-    assert [one.title for one in recorder.steps] == ["log in", "log in"]
+    assert [recorded_step.title for recorded_step in recorder.steps] == ["log in", "log in"]
 
 
 def test_a_step_over_its_budget_degrades_and_says_by_how_much():

@@ -40,11 +40,11 @@ class Things:
             def answer(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(size)
-                status, said = things.asked(self.command, self.path, json.loads(body) if body else {})
+                status, content = things.asked(self.command, self.path, json.loads(body) if body else {})
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
-                self.wfile.write(json.dumps(said).encode())
+                self.wfile.write(json.dumps(content).encode())
 
             do_GET = do_POST = do_DELETE = answer  # noqa: N815
 
@@ -73,7 +73,7 @@ class Things:
                     self.things.pop(name, None)
                 return 200, {}
             wanted = parse_qs(parts.query)["q"][0]
-            rows = [one for one in self.things.values() if not self.filters or wanted in str(one.get("note"))]
+            rows = [thing for thing in self.things.values() if not self.filters or wanted in str(thing.get("note"))]
             return 200, {"rows": rows, "total": len(rows)}
 
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_removed_is_noted_and_does_not_keep_the_rest_f70(things, 
     assert note.startswith("Left behind: thing synthprobe-")
     assert "synthprobe sweep --target here" in note
     things.refuses = set()
-    assert [one.status for one in sweep(now=later())] == ["removed"]
+    assert [swept.status for swept in sweep(now=later())] == ["removed"]
     assert things.things == {}
 
 
@@ -196,7 +196,7 @@ def test_only_what_carries_the_token_itself_is_removed_f69(things, new_data, api
     for note in ("somebody's", "synthprobe-" + "0" * 32, f"holds {token}"):
         api.post("/things", json={"note": note}).expect(201)
     data.clear()
-    assert [one["note"] for one in things.things.values()] == ["somebody's", "synthprobe-" + "0" * 32]
+    assert [thing["note"] for thing in things.things.values()] == ["somebody's", "synthprobe-" + "0" * 32]
 
 
 @pytest.mark.parametrize("token", ["", "synthprobe-", "HV-26-000001"])
@@ -217,10 +217,10 @@ def test_a_sweep_waits_for_the_lease_keeps_to_its_cap_and_goes_on_after_an_error
     things.refuses = {made[-1]}  # the one that is tried first
     now = datetime.now(UTC) + timedelta(seconds=1)
     found = sweep(now=now, limit=3)
-    assert sorted(one.status for one in found) == ["in use", "left", "not tried", "removed", "removed"]
+    assert sorted(swept.status for swept in found) == ["in use", "left", "not tried", "removed", "removed"]
     assert set(things.things) == {made[-1], made[0], used}
     things.refuses = set()
-    assert {one.status for one in sweep(now=now)} == {"removed", "in use"}
+    assert {swept.status for swept in sweep(now=now)} == {"removed", "in use"}
     assert set(things.things) == {used}
     running.clear()
     assert sweep(now=later()) == []
@@ -321,7 +321,7 @@ def test_killed_in_each_way_one_sweep_leaves_nothing_and_touches_nothing_else_f6
     assert len(left_open(history)) == 25
     assert len(things.things) == len(others) + 15  # 5 were never created, 5 deleted, but not closed
     found = sweep(now=datetime.now(UTC), limit=100)
-    assert sorted(one.status for one in found) == ["gone"] * 10 + ["removed"] * 15
+    assert sorted(swept.status for swept in found) == ["gone"] * 10 + ["removed"] * 15
     assert things.things == others
     assert not [name for name in things.deleted if name in others]
     assert left_open(history) == []

@@ -180,18 +180,18 @@ def test_f69_killed_at_every_point_one_sweep_leaves_nothing_of_ours_and_touches_
     assert done.stdout.strip() == str(20 * turns), done.stderr
     assert (len(history.entries("here")), len(systems.alive)) == (20 * turns, len(before) + 12 * turns)
     found = swept(target, kinds, history, api, root)
-    assert sorted(one.status for one in found) == ["gone"] * 8 * turns + ["removed"] * 12 * turns, [
-        one.detail for one in found
+    assert sorted(leftover.status for leftover in found) == ["gone"] * 8 * turns + ["removed"] * 12 * turns, [
+        leftover.detail for leftover in found
     ]
     assert (systems.alive, history.entries("here")) == (before, [])
 
 
 def test_f69_who_is_not_logged_in_calls_nothing_gone(systems, target, kinds, history, api, data, root):
     data.create("group", lambda token: create(api, "group", token), api=api)
-    (one,) = swept(target, kinds, history, Api(target, Redactor()), root)
-    assert (one.status, len(systems.alive)) == ("left", 1)
-    assert "does not show 'Select group', so nothing found there says nothing" in one.detail
-    assert [one.status for one in swept(target, kinds, history, api, root)] == ["removed"]
+    (leftover,) = swept(target, kinds, history, Api(target, Redactor()), root)
+    assert (leftover.status, len(systems.alive)) == ("left", 1)
+    assert "does not show 'Select group', so nothing found there says nothing" in leftover.detail
+    assert [leftover.status for leftover in swept(target, kinds, history, api, root)] == ["removed"]
 
 
 def test_f69_what_no_list_shows_is_removed_by_what_was_written_down(systems, target, kinds, history, api, data, root):
@@ -200,7 +200,7 @@ def test_f69_what_no_list_shows_is_removed_by_what_was_written_down(systems, tar
     create(api, "note", unknown)  # and the run ended before it could write down the id
     stranger = data.token("note", api=api)
     data.note(stranger, id=next(iter(systems.notes)))  # of another object than ours
-    by_token = {one.entry.token: one for one in swept(target, kinds, history, api, root)}
+    by_token = {leftover.entry.token: leftover for leftover in swept(target, kinds, history, api, root)}
     assert by_token[unknown].detail.startswith("What its 'id' is was never written down, and no list shows it")
     assert "so it is not known as ours" in by_token[stranger].detail
     assert [name.split()[-1] for name in systems.alive].count(unknown) == 1
@@ -338,7 +338,7 @@ def test_the_command_tells_a_left_over_once_and_gives_it_up_for_a_reason(root, s
     assert (done.returncode, "Given up by engineer" in done.stdout) == (0, True)
     assert left not in call().stdout
     (entry,) = [
-        one for one in history.entries("here", since=datetime.now(UTC) - timedelta(hours=1)) if one.token == left
+        entry for entry in history.entries("here", since=datetime.now(UTC) - timedelta(hours=1)) if entry.token == left
     ]
     assert (entry.how, entry.reason, entry.role) == ("given up", "the makers keep it", "engineer")
 

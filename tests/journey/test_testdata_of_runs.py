@@ -59,7 +59,7 @@ def dispatch(project, centre):
         json={"username": "dispatcher1", "password": password.read_text().strip()},
         timeout=5,
     ).raise_for_status()
-    yield lambda: {one["number"] for one in session.get(f"{centre.url}/api/incidents", timeout=5).json()["incidents"]}
+    yield lambda: {incident["number"] for incident in session.get(f"{centre.url}/api/incidents", timeout=5).json()["incidents"]}
     session.close()
 
 
@@ -71,7 +71,7 @@ def sweep_command(project):
 
 def test_a_clean_up_that_fails_does_not_cost_the_outcome_f70(project, dispatch):
     results = project.run("-k", "created or removable").results
-    assert {one.outcome for one in results.values()} == {"passed"}
+    assert {result.outcome for result in results.values()} == {"passed"}
     assert results["test_created"].notes == ()
     assert results["test_not_removable"].notes[0].startswith("Left behind: incident synthprobe-")
     done = sweep_command(project)

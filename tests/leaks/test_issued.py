@@ -88,7 +88,7 @@ def test_the_ways_were_taken(ran):
     _, written, issued = ran
     assert len(issued) == 24, sorted(issued)
     verdict = json.loads(next(content for name, content in written.items() if name.endswith("verdict.json")))
-    assert {one["journey"]["title"]: one["outcome"] for one in verdict["journeys"]} == {
+    assert {judgement["journey"]["title"]: judgement["outcome"] for judgement in verdict["journeys"]} == {
         "a broken journey": "failed",
         "a journey that passes": "passed",
     }
@@ -147,9 +147,9 @@ def test_a_trace_of_the_locked_playwright_keeps_its_messages_and_bodies_l09(ran)
         named = [body["_file"] for body in bodies if body.get("_file")]
         assert set(named) <= set(archive.namelist()), "references follow the renamed resources"
         (messages,) = [archive.read(name) for name in named if name.endswith(".jsonl")]
-    told = [json.loads(line) for line in messages.splitlines()]
-    assert [(one["type"], one["opcode"]) for one in told] == [
+    frames = [json.loads(line) for line in messages.splitlines()]
+    assert [(frame["type"], frame["opcode"]) for frame in frames] == [
         ("send", 1), ("receive", 1), ("receive", 1), ("receive", 2), ("receive", 1)
     ]  # fmt: skip
-    assert json.loads(told[0]["data"]) == {"auth": "[masked]"}
-    assert (told[1]["data"] + told[2]["data"]).count("[masked]") == 2, "a value in two messages is masked in both"
+    assert json.loads(frames[0]["data"]) == {"auth": "[masked]"}
+    assert (frames[1]["data"] + frames[2]["data"]).count("[masked]") == 2, "a value in two messages is masked in both"

@@ -19,12 +19,12 @@ from synthprobe import eventually
 from synthprobe.evidence.redaction import Redactor
 
 ROWS = {
-    "L36-crash": "def {name}(secrets):\n    {told}\n    os.write(2, ' '.join(values).encode())\n"
+    "L36-crash": "def {name}(secrets):\n    {code}\n    os.write(2, ' '.join(values).encode())\n"
     "    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)\n    os.kill(os.getpid(), signal.SIGSEGV)\n",
-    "L39-history": "def {name}(secrets):\n    {told}\n    with step(values[0]):\n        assert not values, values\n",
-    "L40-alert": "def {name}(secrets):\n    {told}\n    assert not values, f'<b>{{values}}</b>'\n",
-    "L42-log": "def {name}(secrets):\n    {told}\n    print('::error::', *values)\n    pytest.fail(str(values))\n",
-    "L34-environment": "def {name}(secrets):\n    {told}\n    assert dict(os.environ) == {{}}\n",
+    "L39-history": "def {name}(secrets):\n    {code}\n    with step(values[0]):\n        assert not values, values\n",
+    "L40-alert": "def {name}(secrets):\n    {code}\n    assert not values, f'<b>{{values}}</b>'\n",
+    "L42-log": "def {name}(secrets):\n    {code}\n    print('::error::', *values)\n    pytest.fail(str(values))\n",
+    "L34-environment": "def {name}(secrets):\n    {code}\n    assert dict(os.environ) == {{}}\n",
 }
 PLANTED = plant([*ROWS, "L36-internal"])
 ADDRESSES = {
@@ -92,8 +92,8 @@ def ran(tmp_path_factory, new_project):
     (made.root / "conftest.py").write_text(CONFTEST)
     journeys = ""
     for row, text in ROWS.items():
-        told = f"values = [secrets[name].reveal() for name in {[f'{row}-{kind}' for kind in KINDS]}]; print(values)"
-        journeys += text.format(name="test_" + row.replace("-", "_"), told=told) + "\n"
+        code = f"values = [secrets[name].reveal() for name in {[f'{row}-{kind}' for kind in KINDS]}]; print(values)"
+        journeys += text.format(name="test_" + row.replace("-", "_"), code=code) + "\n"
     made.journeys(HEAD + journeys)
     with echo() as url:
         configure(made, url, PLANTED)
@@ -113,8 +113,8 @@ def found(ran):
     redactor = Redactor()
     for name, value in ADDRESSES.items():
         redactor.add(value, name)
-    told = {rule: [file] for file, content in ran.items() for rule in redactor.residual(content)}
-    return find(PLANTED, ran.items()) | told
+    residuals = {rule: [file] for file, content in ran.items() for rule in redactor.residual(content)}
+    return find(PLANTED, ran.items()) | residuals
 
 
 @pytest.mark.parametrize("name", [*PLANTED, *ADDRESSES])
@@ -164,7 +164,7 @@ def test_l32_the_ids_of_the_report_say_nothing_of_a_secret(project):
     for form in KINDS.values():
         ran = project.run(environ={"PLANTED": form.format("320")})
         (result,) = ran.allure()
-        assert {one["name"]: one["value"] for one in result["parameters"]}["p"] == "'[masked]'"
+        assert {parameter["name"]: parameter["value"] for parameter in result["parameters"]}["p"] == "'[masked]'"
         ids.append((result["historyId"], result["testCaseId"]))
         shutil.rmtree(ran.folder)
     assert len(set(ids)) == 1, ids

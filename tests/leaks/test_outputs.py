@@ -76,7 +76,7 @@ def test_no_secret_leaves_by_console_log_file_a_handler_of_ones_own_or_junit(tal
     assert "signing in with [masked]" in outputs["probes.log"]
     assert "ValueError: [masked]" in outputs["own.log"]
     suite = ET.fromstring(outputs["deep/junit.xml"])
-    assert [one.get("value") for one in suite.findall("./testsuite/properties/property")] == ["[masked]"]
+    assert [element.get("value") for element in suite.findall("./testsuite/properties/property")] == ["[masked]"]
     held = [path for path in root.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert held == []
 
@@ -155,11 +155,11 @@ def junit(request, tmp_path_factory, new_project):
 
 
 def test_outcomes_are_called_by_junits_words_and_each_journey_is_one_case(junit):
-    said = {
+    tags = {
         case.get("name"): [part.tag for part in case if part.tag in {"failure", "error", "skipped"}]
         for case in junit.iter("testcase")
     }
-    assert said == {
+    assert tags == {
         "test_passed": [],
         "test_degraded": [],
         "test_failed": ["failure"],
@@ -175,13 +175,13 @@ def test_outcomes_are_called_by_junits_words_and_each_journey_is_one_case(junit)
 
 
 def test_a_case_says_what_junit_has_no_word_for(junit):
-    told = {
-        case.get("name"): {one.get("name"): one.get("value") for one in case.iter("property")}
+    properties = {
+        case.get("name"): {element.get("name"): element.get("value") for element in case.iter("property")}
         for case in junit.iter("testcase")
     }
-    assert told["test_degraded"]["synthprobe.outcome"] == "degraded"
-    told["test_intermittent"].pop("synthprobe.journey")
-    assert told["test_intermittent"] == {"synthprobe.outcome": "passed", "synthprobe.attempts": "2"}
+    assert properties["test_degraded"]["synthprobe.outcome"] == "degraded"
+    properties["test_intermittent"].pop("synthprobe.journey")
+    assert properties["test_intermittent"] == {"synthprobe.outcome": "passed", "synthprobe.attempts": "2"}
     error = junit.find("testcase[@name='test_unknown']/error")
     assert error.get("message").startswith("configuration: no such user")
 
@@ -199,8 +199,8 @@ def test_a_run_that_died_leaves_no_green_file_of_an_earlier_one(project):
     done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 3, done.stdout
     suite = ET.parse(project.root / "junit.xml").getroot().find("testsuite")
-    said = {case.get("name"): [part.tag for part in case if part.tag != "properties"] for case in suite}
-    assert said["test_dies"] == ["error"]
-    assert set(said) == {"test_sound", "test_dies"}
+    tags = {case.get("name"): [part.tag for part in case if part.tag != "properties"] for case in suite}
+    assert tags["test_dies"] == ["error"]
+    assert set(tags) == {"test_sound", "test_dies"}
     assert suite.get("tests") == "2"
     assert suite.find("testcase[@name='test_dies']").get("classname") == "journeys.test_it"

@@ -83,13 +83,13 @@ def ran(tmp_path_factory, new_project):
 def test_each_journey_is_judged_by_its_own_name(ran):
     folder, url, output = ran
     verdict = json.loads((folder / "verdict.json").read_bytes())
-    assert {one["journey"]["node_id"]: one["outcome"] for one in verdict["journeys"]} == {
+    assert {judgement["journey"]["node_id"]: judgement["outcome"] for judgement in verdict["journeys"]} == {
         "journeys/test_it.py::test_call_intake": "passed",
         "journeys/test_it.py::test_call_intake_fails": "failed",
         "journeys/test_it.py::TestBoard::test_unit_is_shown": "failed",
     }, output
     assert "INTERNALERROR" not in output
-    results = {one.journey.node_id.rpartition("::")[2]: one for one in pipeline.read_results(folder)}
+    results = {result.journey.node_id.rpartition("::")[2]: result for result in pipeline.read_results(folder)}
     failed = results["test_call_intake_fails"]
     assert [step.title for step in failed.steps] == ["take the emergency call"]
     assert failed.failure.kind == "expectation"
@@ -100,9 +100,9 @@ def test_each_journey_is_judged_by_its_own_name(ran):
 
 
 def test_a_note_says_what_is_not_masked(ran):
-    notes = [note for one in pipeline.read_results(ran[0]) for note in one.notes]
-    (said,) = (note for note in notes if "'test_call_intake' as cookie" in note)
-    assert said.endswith("That is part of a name of this project, so it is not masked.")
+    notes = [note for result in pipeline.read_results(ran[0]) for note in result.notes]
+    (warning,) = (note for note in notes if "'test_call_intake' as cookie" in note)
+    assert warning.endswith("That is part of a name of this project, so it is not masked.")
 
 
 def test_a_real_one_beside_them_is_masked(ran):

@@ -131,7 +131,7 @@ class Runs:
                     outcome="skipped" if skipped else "failed" if broken else "degraded" if weak else "passed",
                     started_at=at,
                     duration_s=seconds,
-                    cause=skipped or (words if broken else weak[0].told if weak else ""),
+                    cause=skipped or (words if broken else weak[0].sentence if weak else ""),
                     degradations=weak,
                     steps=(
                         Step(title=step, status="failed" if broken else "passed", started_at=at, duration_s=seconds),
@@ -155,7 +155,7 @@ class Runs:
 
     def incidents(self, state: str | None = None):
         with pipeline.open_history(Project(self.root, self.config, {})) as history:
-            return [one for one in history.incidents("demo") if state in {None, one.state}]
+            return [incident for incident in history.incidents("demo") if state in {None, incident.state}]
 
 
 @pytest.fixture
@@ -167,10 +167,10 @@ def project(tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Ru
 
 def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(project, heard):
     for _ in range(40):
-        assert {one.outcome for one in project.run().journeys} == {"passed"}
+        assert {judgement.outcome for judgement in project.run().journeys} == {"passed"}
     outcomes = [project.run(ms=1008).journeys[0] for _ in range(3)]
     last = outcomes[-1]
-    assert last.outcome == "degraded", [one.outcome for one in outcomes]
+    assert last.outcome == "degraded", [judgement.outcome for judgement in outcomes]
     assert "log in takes 2.1 × its usual 4" in last.cause
     assert "The least this step can show is" in last.cause
     assert last.degradations[0].kind == "above baseline"
@@ -183,7 +183,7 @@ def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(p
     assert re.search(r"The newest run took 4\d\d ms; it is called well again after several such runs in a row", cause)
     for _ in range(8):
         verdict = project.run()
-    assert {one.outcome for one in verdict.journeys} == {"passed"}
+    assert {judgement.outcome for judgement in verdict.journeys} == {"passed"}
 
 
 OVER = Degradation(kind="over budget", step="log in", message='"log in" took 1.9 s, its budget is 1 s.')
@@ -194,20 +194,20 @@ def test_a_slow_probe_is_said_and_nobody_hears_of_the_target(project, heard):
     for _ in range(40):
         project.run()
     slow = [project.run(ms=1920, reference_ms=40, weak=(OVER,)) for _ in range(4)]
-    assert all("Probe suspected: the machine it stands on took" in " ".join(one.notes) for one in slow)
-    assert {one.outcome for verdict in slow for one in verdict.journeys} == {"passed"}
+    assert all("Probe suspected: the machine it stands on took" in " ".join(verdict.notes) for verdict in slow)
+    assert {judgement.outcome for verdict in slow for judgement in verdict.journeys} == {"passed"}
     assert (heard.messages, project.incidents()) == ([], [])
     stale = project.run(ms=1920, reference_ms=40, weak=(OVER, STALE))
-    assert {(one.outcome, one.cause) for one in stale.journeys} == {("degraded", STALE.told)}
-    assert {one.outcome for one in project.run(ms=1920, weak=(OVER,)).journeys} == {"degraded"}
+    assert {(judgement.outcome, judgement.cause) for judgement in stale.journeys} == {("degraded", STALE.sentence)}
+    assert {judgement.outcome for judgement in project.run(ms=1920, weak=(OVER,)).journeys} == {"degraded"}
 
 
 def test_which_of_the_three_and_how_sure_is_said_and_makes_no_other_incident(project, heard):
     project.run()
-    said = [project.run(weak=(OVER,)).journeys[0].cause]
+    causes = [project.run(weak=(OVER,)).journeys[0].cause]
     longer = replace(OVER, message='"log in" took 1.04 s, its budget is 1 s.')
-    said += [project.run(weak=(one,)).journeys[0].cause for one in (longer, OVER)]
-    assert said == [
+    causes += [project.run(weak=(degradation,)).journeys[0].cause for degradation in (longer, OVER)]
+    assert causes == [
         f"over budget (measured): {OVER.message}",
         f"over budget (measured in 2 runs in a row): {longer.message}",
         f"over budget (measured in 3 runs in a row): {OVER.message}",
@@ -236,7 +236,7 @@ def test_the_probes_own_task_is_no_step_of_the_target(project):
 def test_a_slowdown_nobody_feels_is_not_degraded(project):
     for _ in range(40):
         project.run(ms=8)
-    assert {one.outcome for _ in range(4) for one in project.run(ms=24).journeys} == {"passed"}
+    assert {judgement.outcome for _ in range(4) for judgement in project.run(ms=24).journeys} == {"passed"}
 
 
 def test_one_cause_is_one_incident_told_once_and_its_end_as_well(project, heard):
@@ -248,7 +248,7 @@ def test_one_cause_is_one_incident_told_once_and_its_end_as_well(project, heard)
     assert {*incident.journeys, *incident.blocked} == {"sign-in", "search"}
     assert (incident.severity, incident.owner) == ("critical", "front-desk")
     assert incident.triage is not None
-    assert {one.incident for one in verdict.journeys} == {incident.id}
+    assert {judgement.incident for judgement in verdict.journeys} == {incident.id}
     (begun,) = (project.root / ".synthprobe" / "runs" / "demo").glob(f"*{verdict.run.id}/drafts/*.md")
     assert incident.id.lower() in begun.name
     assert incident.fingerprint in begun.read_text(), "what no page knows has a runbook that is begun"
@@ -266,10 +266,10 @@ def test_what_also_happens_where_they_pass_makes_no_one_cause_of_two_failures(pr
     project.run(step="list", answers=(usual,))
     broken = {"step": "list", "failing": (SIGN_IN, SEARCH), "message": "{title} shows nothing"}
     project.run(answers=(usual,), **broken)
-    assert sorted(one.journeys for one in project.incidents("open")) == [("search",), ("sign-in",)]
+    assert sorted(incident.journeys for incident in project.incidents("open")) == [("search",), ("sign-in",)]
     project.run(step="list", answers=(usual,))
     project.run(answers=(usual, replace(usual, path="/door")), **broken | {"message": "{title} is closed"})
-    assert ("search", "sign-in") in [one.journeys for one in project.incidents("open")]
+    assert ("search", "sign-in") in [incident.journeys for incident in project.incidents("open")]
 
 
 def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(project, heard, tmp_path):
@@ -321,7 +321,7 @@ def test_a_history_that_cannot_be_used_costs_a_note_and_nothing_else(project):
         path.unlink()
     database.mkdir()
     verdict = project.run(failing=(SIGN_IN,))
-    assert [one.outcome for one in verdict.journeys] == ["failed", "passed"]
+    assert [judgement.outcome for judgement in verdict.journeys] == ["failed", "passed"]
     assert verdict.journeys[0].triage is not None
     assert verdict.notes
 
@@ -334,12 +334,12 @@ def test_mutes_that_cannot_be_read_silence_nobody(project, heard):
 
 
 def test_a_budget_that_begins_to_be_used_too_fast_is_said_once_and_again_after_it_was_well(project):
-    said = [
+    notes_by_run = [
         [note for note in project.run(failing=failing, expected=1).notes if "error budget" in note]
         for failing in [(), (SIGN_IN,), (), (SIGN_IN,), (SIGN_IN,), (), (SIGN_IN,)]
     ]
-    assert [len(notes) for notes in said] == [0, 0, 0, 1, 0, 0, 0]
-    assert said[3] == [
+    assert [len(notes) for notes in notes_by_run] == [0, 0, 0, 1, 0, 0, 0]
+    assert notes_by_run[3] == [
         "Sign in: The error budget is used 14.4 × too fast or faster: 2 of the last 12 slots (1 h) were bad, "
         "2 are too many."
     ]
@@ -351,4 +351,4 @@ def test_an_objective_that_makes_no_sense_costs_a_note_and_nothing_else(project)
     project.config = read_config(project.root, {})
     done = project.run(failing=(SIGN_IN,))
     assert [note for note in done.notes if "above 0 and under 100" in note]
-    assert [one.journeys for one in project.incidents("open")] == [("sign-in",)]
+    assert [incident.journeys for incident in project.incidents("open")] == [("sign-in",)]

@@ -39,24 +39,24 @@ def snapshot(minutes: float, *counters: tuple[str, int, float], database: str = 
     return Snapshot(at=at, counters=rows, reset_at=NOW - timedelta(days=900), database=database)
 
 
-def keep(root: Path, *some: Snapshot, target: str = "demo") -> Path:
+def keep(root: Path, *snapshots: Snapshot, target: str = "demo") -> Path:
     config = read_config(root)
-    return [add_snapshot(Project(root, config), target, one) for one in some][-1]
+    return [add_snapshot(Project(root, config), target, shot) for shot in snapshots][-1]
 
 
 def counted(root: Path, target: str = "demo") -> dict[str, int]:
-    return {one.name: one.calls for one in statement_totals(read_counted(Project.at(root), target, *EVER))}
+    return {statement_total.name: statement_total.calls for statement_total in statement_totals(read_counted(Project.at(root), target, *EVER))}
 
 
 def ranked(*options: str) -> dict[str, int]:
-    said = CliRunner().invoke(app, ["review", "--only", "impact", "--json", *options], catch_exceptions=False).output
-    return {row["name"]: row["calls"] for row in json.loads(said)["impact"]}
+    output = CliRunner().invoke(app, ["review", "--only", "impact", "--json", *options], catch_exceptions=False).output
+    return {row["name"]: row["calls"] for row in json.loads(output)["impact"]}
 
 
 def test_databases_of_two_targets_are_not_mixed(root, monkeypatch):
     for minutes, calls in ((20, 6000), (10, 6500)):
-        for target, text, its in (("demo", "select a", calls), ("staging", "select b", calls // 100)):
-            monkeypatch.setattr(review, "collect", lambda url, made=snapshot(minutes, (text, its, 9.0 * its)): made)
+        for target, text, count in (("demo", "select a", calls), ("staging", "select b", calls // 100)):
+            monkeypatch.setattr(review, "collect", lambda url, made=snapshot(minutes, (text, count, 9.0 * count)): made)
             done = CliRunner().invoke(
                 app, ["review", "--collect", "--url", "postgresql://x", "--target", target, "--json"]
             )
@@ -76,7 +76,7 @@ def test_whole_snapshots_of_before_belong_to_the_default_target_and_are_taken_in
     before = root / ".synthprobe" / "statements.jsonl"
     before.parent.mkdir()
     whole = [snapshot(minutes, ("select a", 100 - minutes, 1.0 * (100 - minutes))) for minutes in (30, 20)]
-    before.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in whole) + b'{"at": "2026-')
+    before.write_bytes(b"".join(msgspec.json.encode(shot) + b"\n" for shot in whole) + b'{"at": "2026-')
     assert (ranked(), ranked("--target", "staging")) == ({"select a": 10}, {})
     keep(root, snapshot(5, ("select b", 1, 1.0)), target="staging")
     assert before.exists()
@@ -108,7 +108,7 @@ def test_retention_makes_hours_and_days_of_what_is_old_and_ends_it(root):
     toml.write_text(toml.read_text().replace("hourly_days = 10\ndaily_days = 30", "hourly_days = 5\ndaily_days = 15"))
     minutes = range(20 * 1440, 0, -40)
     path = keep(root, *(snapshot(ago, ("select a", number, 5.0 * number)) for number, ago in enumerate(minutes)))
-    lines = [one for one in path.read_bytes().splitlines() if one.strip()]
+    lines = [line for line in path.read_bytes().splitlines() if line.strip()]
     assert len(lines) < 2 * 36 + 4 * 24 + 12
     kept = read_counted(Project.at(root), "demo", *EVER)
     assert timedelta(days=14) < NOW - kept[0].since < timedelta(days=17)

@@ -50,10 +50,10 @@ def test_a_database_that_freezes_is_given_up_and_the_verdict_spooled(project, he
     proxy.close()
     assert took < 9, f"{took:.1f} s"
     assert any("did not answer within" in note or "cannot be reached" in note for note in verdict.notes), verdict.notes
-    assert [one["title"][:4] for one in heard.messages] == ["PAGE"], (verdict.notes, heard.beats)
+    assert [message["title"][:4] for message in heard.messages] == ["PAGE"], (verdict.notes, heard.beats)
     assert heard.beats == ["success"] * 3
     direct = HistoryConfig(url=address(database, name))
     project.config = msgspec.structs.replace(project.config, history=direct)
     with pipeline.open_history(Project(project.root, project.config, {})) as history:
         seen = history.observations("demo", SIGN_IN.id, last=1)
-    assert [one.run_id for one in seen] == [verdict.run.id], "it was spooled, or taken in before the database froze"
+    assert [observation.run_id for observation in seen] == [verdict.run.id], "it was spooled, or taken in before the database froze"

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 def poison(project: Project, journey: str) -> None:
     """A state of the right form whose newest times are no times: to judge by it raises, whatever is done with it."""
     with pipeline.open_history(Project(project.root, project.config, {})) as history:
-        for (its, path), state in history.detector_states("demo").items():
-            if its == journey:
+        for (journey_id, path), state in history.detector_states("demo").items():
+            if journey_id == journey:
                 stored, *rest = msgspec.msgpack.decode(state)
                 detector = msgspec.msgpack.decode(stored)
                 detector[3] = ["?", "?", "?", "?", True]
                 poisoned = msgspec.msgpack.encode([msgspec.msgpack.encode(detector), *rest])
-                history.put_detector_states("demo", {(its, path): poisoned})
+                history.put_detector_states("demo", {(journey_id, path): poisoned})
 
 
 def test_a_step_that_cannot_be_judged_is_a_note_and_costs_no_other(project, heard):
@@ -30,11 +30,11 @@ def test_a_step_that_cannot_be_judged_is_a_note_and_costs_no_other(project, hear
     poison(project, SIGN_IN.id)
     slow = [project.run(ms=1008) for _ in range(3)]
     for verdict in slow[:2]:
-        (note,) = {one for one in verdict.notes if "Sign in: log in could not be judged" in one}
+        (note,) = {note for note in verdict.notes if "Sign in: log in could not be judged" in note}
         assert "Its state is kept, or begun anew when that fails twice" in note
-    outcomes = {one.journey.id: one.outcome for one in slow[-1].journeys}
+    outcomes = {judgement.journey.id: judgement.outcome for judgement in slow[-1].journeys}
     assert outcomes == {SIGN_IN.id: "passed", SEARCH.id: "degraded"}
-    assert [one["title"][:6] for one in heard.messages] == ["Ticket"]
+    assert [message["title"][:6] for message in heard.messages] == ["Ticket"]
     assert heard.beats[-1] == "success"
     notes = [note for _ in range(24) for note in project.run().notes]
     assert not [note for note in notes if "could not be judged" in note], "it was begun anew"
@@ -47,7 +47,7 @@ def test_an_incident_that_cannot_be_judged_stays_and_a_failing_journey_is_still_
         (incident,) = history.incidents("demo")
         history.put_incident(msgspec.structs.replace(incident, journeys=()))  # as no run would write it
     verdict = project.run(failing=(SEARCH, SIGN_IN))
-    assert all(one.incident for one in verdict.journeys)
-    assert [one["title"][:4] for one in heard.messages] == ["PAGE", "Wors"], "one, then both journeys"
+    assert all(judgement.incident for judgement in verdict.journeys)
+    assert [message["title"][:4] for message in heard.messages] == ["PAGE", "Wors"], "one, then both journeys"
     assert heard.beats == ["success", "success"]
     assert any("An incident of its own is opened" in note for note in verdict.notes)

@@ -52,7 +52,7 @@ def test_left_overs_that_grow_are_one_incident_until_they_do_not(project, heard)
     assert len(heard.messages) == 1
     assert "Test data is left behind and grows" in str(heard.messages[0])
     project.run()
-    assert [(one.id, one.occurrences) for one in project.incidents("open")] == [(incident.id, 2)]
+    assert [(incident.id, incident.occurrences) for incident in project.incidents("open")] == [(incident.id, 2)]
     assert len(heard.messages) == 1
     with pipeline.open_history(Project(project.root, project.config, {})) as history:
         for entry in entries[2:]:
@@ -74,7 +74,7 @@ def test_left_overs_of_two_targets_at_one_moment_are_two_incidents():
         for number in range(3)
     ]  # fmt: skip
     found = [left_over_incident(None, target, entries, "desk", now) for target in ("here", "there")]
-    assert len({one.id for one in found if one is not None}) == 2
+    assert len({incident.id for incident in found if incident is not None}) == 2
 
 
 def test_a_history_that_was_lost_learns_from_the_newest_run_what_may_be_left(project):

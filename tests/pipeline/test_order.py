@@ -23,7 +23,7 @@ def due(project: Project) -> datetime:
 
 
 def titles(heard: Heard) -> list[str]:
-    return [one["title"].split(" demo")[0] for one in heard.messages]
+    return [message["title"].split(" demo")[0] for message in heard.messages]
 
 
 def test_failures_after_a_run_whose_clock_was_days_ahead_are_told(project, heard):
@@ -38,8 +38,8 @@ def test_failures_after_a_run_whose_clock_was_days_ahead_are_told(project, heard
     with pipeline.open_history(Project(project.root, project.config, {})) as history:
         seen = history.observations("demo", SIGN_IN.id)
         assert not history.is_judged("demo", ahead.run.slot), "nobody looked in that slot yet"
-    assert [one.outcome for one in seen] == ["passed"] * 2 + ["failed"] * 4
-    assert max(one.at for one in seen) < datetime.now(UTC)
+    assert [observation.outcome for observation in seen] == ["passed"] * 2 + ["failed"] * 4
+    assert max(observation.at for observation in seen) < datetime.now(UTC)
     ahead_slot = pipeline.is_judged(Project(project.root, project.config), "demo", ahead.run.slot)
     assert ahead_slot == (False, []), "its slot is judged when it comes"
     for _ in range(2):
@@ -58,7 +58,7 @@ def test_an_incident_opened_by_a_clock_ahead_ends_and_is_repeated_as_any_other(p
     for _ in range(2):
         project.run()
     assert project.incidents("open") == []
-    assert all(one.last_seen_at < datetime.now(UTC) + timedelta(minutes=2) for one in project.incidents())
+    assert all(incident.last_seen_at < datetime.now(UTC) + timedelta(minutes=2) for incident in project.incidents())
 
 
 def test_a_clock_that_goes_back_drops_nothing_moves_nothing_and_hides_no_slot(project, heard):

@@ -98,7 +98,7 @@ def run_once(tmp_path: Path):
 
 def metrics(text: str) -> dict[str, float]:
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    return {one.name: one.value for one in found if one.labels.get("outcome", "failed") == "failed"}
+    return {sample.name: sample.value for sample in found if sample.labels.get("outcome", "failed") == "failed"}
 
 
 def test_spans_metrics_and_a_push_go_where_the_table_says(run_once, heard, tmp_path):
@@ -137,7 +137,7 @@ def test_places_that_do_not_take_it_cost_a_sentence_each_and_neither_alert_nor_h
             '[heartbeat]\nurl = "env:BEAT"\n[[alerts.routes]]\nname = "all"\nto = ["env:PAGER"]\n',
             environ={"PAGER": heard.address.replace("http", "json") + "/pager", "BEAT": f"{heard.address}/beat"},
         )
-    assert [one.outcome for one in verdict.journeys] == ["failed"]
+    assert [judgement.outcome for judgement in verdict.journeys] == ["failed"]
     assert [path.strip("/") for _, path, _ in heard.requests] == ["pager", "beat"]
     spans, written, pushed = verdict.notes
     assert "spans could not be sent" in spans

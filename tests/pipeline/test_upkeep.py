@@ -121,7 +121,7 @@ def test_an_assertion_of_forty_megabytes_costs_less_than_five(project):
     size = sum(path.stat().st_size for path in (project.root / ".synthprobe").rglob("*") if path.is_file())
     assert size < 3 * 5_000_000
     verdict = pipeline.read_verdict(folder / "verdict.json")
-    journeys = {one.journey.node_id.rpartition("::test_")[2]: one for one in verdict.journeys}
+    journeys = {journey.journey.node_id.rpartition("::test_")[2]: journey for journey in verdict.journeys}
     message = journeys["said"].results[-1].failure.message
     assert message.startswith("begin xxx")
     assert "characters left out" in message
@@ -131,5 +131,5 @@ def test_an_assertion_of_forty_megabytes_costs_less_than_five(project):
     assert len(journeys["named"].journey.title) < 400
     assert len(journeys["skipped"].cause) < 70_000
     assert len(journeys["compared"].results[-1].steps[0].title) < 400
-    assert all(one.results[-1].duration_s < 5 for one in verdict.journeys)
+    assert all(journey.results[-1].duration_s < 5 for journey in verdict.journeys)
     assert datetime.now(UTC) - verdict.run.started_at < timedelta(seconds=60)

@@ -82,13 +82,13 @@ def test_without_a_history_a_failure_is_told_once_and_goes_on_as_one_incident_la
     assert heard.beats == ["success"] * 4, "every slot was judged, and everybody was told"
     back = project.run(failing=(SIGN_IN,))
     (incident,) = project.incidents("open")
-    assert {one.journeys[0].incident for one in (*away, back)} == {incident.id}
+    assert {verdict.journeys[0].incident for verdict in (*away, back)} == {incident.id}
     assert incident.occurrences == 4
     assert len(heard.messages) == 1
     project.run()
     project.run()
     assert project.incidents("open") == []
-    assert [one["title"][:5] for one in heard.messages] == ["PAGE ", "Over:"]
+    assert [message["title"][:5] for message in heard.messages] == ["PAGE ", "Over:"]
     assert not list((project.root / ".synthprobe" / "spool").glob("*"))
 
 
@@ -114,7 +114,7 @@ def test_what_people_did_to_an_incident_while_the_history_was_away_for_this_mach
         ended = datetime.now(UTC) if meanwhile == "resolved" else None
         history.put_incident(msgspec.structs.replace(incident, state=meanwhile, resolved_at=ended))
     project.run(failing=(SIGN_IN,))
-    assert [(one.state, one.occurrences) for one in project.incidents()] == now
+    assert [(incident.state, incident.occurrences) for incident in project.incidents()] == now
 
 
 def test_without_a_history_a_failure_that_lasts_is_repeated_as_its_route_says(project, heard):
@@ -124,7 +124,7 @@ def test_without_a_history_a_failure_that_lasts_is_repeated_as_its_route_says(pr
     with unreachable(project):
         project.run(failing=(SIGN_IN,))
         project.run(failing=(SIGN_IN,))
-    assert [one["title"][:5] for one in heard.messages] == ["PAGE ", "Still"]
+    assert [message["title"][:5] for message in heard.messages] == ["PAGE ", "Still"]
 
 
 def test_without_a_history_nobody_told_is_a_failure_to_the_watcher_and_the_message_waits(project, heard, impatient):
@@ -144,7 +144,7 @@ def test_a_message_that_cannot_be_written_here_is_sent_and_told_once(project, he
     (project.root / ".synthprobe" / "history.db").mkdir(parents=True)
     assert any("Messages are kept in the spare folder" in note for note in project.run(failing=(SIGN_IN,)).notes)
     project.run(failing=(SIGN_IN,))
-    assert [one["title"][:4] for one in heard.messages] == ["PAGE"]
+    assert [message["title"][:4] for message in heard.messages] == ["PAGE"]
     assert heard.beats == ["success"] * 2, "somebody was told"
 
 

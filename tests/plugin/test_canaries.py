@@ -56,5 +56,5 @@ def test_of_a_browser_that_shows_nothing_no_failure_is_believed(project, centre)
     project.journeys("def test_it(page):\n    page.goto('/healthz')\n    assert page.title() == 'another'\n")
     (project.root / "conftest.py").write_text(SHOWS_NOTHING)
     verdict = pipeline.judge(project.run("--canaries", "7").folder)
-    assert [(one.outcome, one.cause[:6]) for one in verdict.journeys] == [("unknown", "blind:")]
+    assert [(journey.outcome, journey.cause[:6]) for journey in verdict.journeys] == [("unknown", "blind:")]
     assert exit_code(verdict) == 3

@@ -59,9 +59,9 @@ def test_the_next_journey_finds_the_process_as_it_was(project, centre, options):
     project.configure(centre.url)
     project.journeys(JOURNEYS)
     ran = project.run(*options)
-    found = {name: one.outcome for name, one in ran.results.items()}
+    found = {name: result.outcome for name, result in ran.results.items()}
     assert found == dict.fromkeys(found, "passed") | {"test_failed": "failed"}, ran.output
-    notes = {name: " ".join(one.notes) for name, one in ran.results.items()}
+    notes = {name: " ".join(result.notes) for name, result in ran.results.items()}
     assert "socket.socket" in notes["test_names"]
     assert "builtins.print" in notes["test_failed"]
     assert all(word in notes["test_values"] for word in ("umask", "folder", "SIGINT", "recursion"))

@@ -98,15 +98,15 @@ def test_allure_gets_fixtures_that_broke_or_did_something_and_no_others(project,
     )
     ran = project.run()
     containers = {container["befores"][0]["name"]: container for container in ran.allure("container")}
-    assert {name: one["befores"][0]["status"] for name, one in containers.items()} == {
+    assert {name: container["befores"][0]["status"] for name, container in containers.items()} == {
         "telling": "passed",
         "broken": "broken",
     }
-    named = {one["uuid"]: one for one in ran.allure()}
+    named = {result["uuid"]: result for result in ran.allure()}
     assert [named[child]["name"] for child in containers["telling"]["children"]] == ["a", "c"]
     assert [step["name"] for step in containers["telling"]["befores"][0]["steps"]] == ["open the gate"]
     assert [piece["name"] for piece in containers["telling"]["afters"][0]["attachments"]] == ["key"]
-    assert [[step["name"] for step in one.get("steps", ())] for one in named.values() if one["name"] == "a"] == [
+    assert [[step["name"] for step in result.get("steps", ())] for result in named.values() if result["name"] == "a"] == [
         ["look"]
     ]
 

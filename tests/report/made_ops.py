@@ -14,12 +14,12 @@ HOSTILE = "<script>alert('x')</script> " + "MessageDispatcherInstanceWithoutAnyS
 
 
 def ops_data() -> OpsData:
-    some, pages = [], []
+    incidents, pages = [], []
     for n in range(24):
         at = UNTIL - timedelta(days=28, hours=-26 * n)
         how = ("runbook", "fix", "engineer", "itself")[n % 4]
         at_end = at + timedelta(minutes=12 if how == "fix" else 55)
-        some.append(
+        incidents.append(
             Incident(
                 id=f"I{n}",
                 target="production",
@@ -40,5 +40,5 @@ def ops_data() -> OpsData:
             )
         )
         pages.append(Page(at=at, incidents=(f"I{n}",)))
-    made = measure(some, pages, target="production", since=UNTIL - timedelta(days=30), until=UNTIL)
+    made = measure(incidents, pages, target="production", since=UNTIL - timedelta(days=30), until=UNTIL)
     return OpsData(measures=made, made_at=UNTIL, notes=("Sent pages are kept 30 days.",))

@@ -125,7 +125,7 @@ def journeys() -> tuple[JourneyVerdict, ...]:
 
 
 def verdict_of(
-    one: Journey,
+    journey_record: Journey,
     outcome: Outcome,
     *,
     results: bool = True,
@@ -141,9 +141,9 @@ def verdict_of(
         Result(
             run_id=run().id,
             target="demo",
-            journey=one,
+            journey=journey_record,
             attempt=attempt,
-            trace_id=hashlib.md5(f"{one.id} {attempt}".encode()).hexdigest(),
+            trace_id=hashlib.md5(f"{journey_record.id} {attempt}".encode()).hexdigest(),
             outcome=outcome,
             started_at=NOW + timedelta(seconds=10 * attempt),
             duration_s=sum(part.duration_s for part in steps) or 0.4,
@@ -152,28 +152,28 @@ def verdict_of(
             failure=failure,
             degradations=degradations,
             evidence=evidence if attempt == attempts else (),
-            repeat=f"pytest {one.node_id} --target demo",
+            repeat=f"pytest {journey_record.node_id} --target demo",
             backend_trace=f"https://traces.example/{attempt}" if failure else "",
         )
         for attempt in range(1, attempts + 1)
     )
-    return JourneyVerdict(journey=one, outcome=outcome, cause=cause, since=since, results=made if results else ())
+    return JourneyVerdict(journey=journey_record, outcome=outcome, cause=cause, since=since, results=made if results else ())
 
 
 def write(
     folder: Path,
-    some: tuple[JourneyVerdict, ...] | None = None,
+    judgements: tuple[JourneyVerdict, ...] | None = None,
     *,
     of: Run | None = None,
     trace: bytes = b"PK\5\6" + b"\0" * 18,
 ) -> Verdict:
     """Write a run folder, with what was told to Allure meanwhile."""
-    judged = journeys() if some is None else some
+    judged = journeys() if judgements is None else judgements
     verdict = Verdict(run=of or run(), journeys=judged, finished_at=NOW, notes=(SUSPECTED,))
     (folder / TOLD_ALLURE).mkdir(parents=True)
     (folder / "verdict.json").write_bytes(msgspec.json.encode(verdict))
-    for one in verdict.journeys:
-        for result in one.results:
+    for judgement in verdict.journeys:
+        for result in judgement.results:
             tell(folder, result)
             for kept in result.evidence:
                 if kept.path:
@@ -185,7 +185,7 @@ def write(
 def tell(folder: Path, result: Result, worker: str = "main") -> None:
     """Write down what was told to Allure of an attempt."""
     start = int(result.started_at.timestamp() * 1000)
-    told = {
+    record = {
         "uuid": attempt_uuid(result.trace_id),
         "fullName": "journeys.dispatch.test_board#x",
         "historyId": hashlib.md5(result.journey.id.encode()).hexdigest(),
@@ -197,7 +197,7 @@ def tell(folder: Path, result: Result, worker: str = "main") -> None:
         "steps": [{"name": part.title, "status": part.status, "start": start, "stop": start} for part in result.steps],
     }
     with (folder / TOLD_ALLURE / f"{worker}.jsonl").open("a") as file:
-        file.write(json.dumps({"result": told}) + "\n")
+        file.write(json.dumps({"result": record}) + "\n")
 
 
 def forget(folder: Path) -> None:

@@ -50,8 +50,8 @@ def test_each_attempt_says_how_it_was_judged_itself(tmp_path: Path) -> None:
     failed = made_run.journeys()[-1]
     first, last = failed.results
     last = msgspec.structs.replace(last, outcome="passed", failure=None, evidence=())
-    one = msgspec.structs.replace(failed, outcome="passed", results=(first, last))
-    before, after = shown(tmp_path, made_run.write(tmp_path, (one,)))["call-intake"]
+    judgement = msgspec.structs.replace(failed, outcome="passed", results=(first, last))
+    before, after = shown(tmp_path, made_run.write(tmp_path, (judgement,)))["call-intake"]
     assert (before["status"], before["statusDetails"]["message"]) == ("failed", made_run.HOSTILE)
     assert (after["status"], "statusDetails" in after) == ("passed", False)
 
@@ -61,7 +61,7 @@ def test_the_pages_of_a_report_stay_where_they_are(tmp_path: Path) -> None:
     more = {"site_url": "https://status.example", "runbooks": {"call-intake": "https://x"}}
     pages = [write_results(tmp_path, verdict, tmp_path / name, **more) for name in ("once", "again")]
     assert pages[0] == pages[1]
-    assert pages[0].keys() == {one.journey.id for one in verdict.journeys}
+    assert pages[0].keys() == {judgement.journey.id for judgement in verdict.journeys}
     last = shown(tmp_path, verdict, **more)["call-intake"][-1]
     assert [link["name"] for link in last["links"]] == ["Open trace", "General page: call-intake"]
 
@@ -72,10 +72,10 @@ def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tm
         runner_up="code", runner_up_why="The build changed.",
     )  # fmt: skip
     verdict = made_run.write(tmp_path)
-    told = tuple(
-        msgspec.structs.replace(one, triage=found_out) if one.outcome == "failed" else one for one in verdict.journeys
+    judgements = tuple(
+        msgspec.structs.replace(judgement, triage=found_out) if judgement.outcome == "failed" else judgement for judgement in verdict.journeys
     )
-    found = shown(tmp_path, msgspec.structs.replace(verdict, journeys=told))
+    found = shown(tmp_path, msgspec.structs.replace(verdict, journeys=judgements))
     final = found["call-intake"][-1]
     assert final["description"].count("Likely cause: data") == 1
     assert (
@@ -93,8 +93,8 @@ def test_what_the_error_says_is_not_said_again_as_its_cause(tmp_path: Path) -> N
         cause_class="unknown", rule="r", why=f"{failed.cause.rstrip('.')}; the page has link Exit.", sure="low",
         runner_up="code", runner_up_why=f"A rule broke. {failed.cause}",
     )  # fmt: skip
-    one = msgspec.structs.replace(failed, triage=found_out)
-    last = shown(tmp_path, made_run.write(tmp_path, (one,)))["call-intake"][-1]
+    judgement = msgspec.structs.replace(failed, triage=found_out)
+    last = shown(tmp_path, made_run.write(tmp_path, (judgement,)))["call-intake"][-1]
     assert failed.cause.rstrip(".") not in last["description"]
     assert [last["description"].count(more) for more in ("link Exit", "A rule broke")] == [1, 1]
 

@@ -66,13 +66,13 @@ def test_ordinary():
 def results(folder) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     written = [json.loads(path.read_text()) for path in folder.glob("*-result.json")]
-    for one in sorted(written, key=lambda one: one["start"]):
-        found.setdefault(one["name"], []).append(one)
+    for result in sorted(written, key=lambda written_result: written_result["start"]):
+        found.setdefault(result["name"], []).append(result)
     return found
 
 
-def labels(one, name) -> list[str]:
-    return [label["value"] for label in one["labels"] if label["name"] == name]
+def labels(result, name) -> list[str]:
+    return [label["value"] for label in result["labels"] if label["name"] == name]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def theirs(ran):
 def test_the_folder_of_alluredir_gets_the_judged_journeys_and_allures_own_results_of_ordinary_tests(ran, theirs):
     ordinary = theirs["test_ordinary"]
     assert ([step["name"] for step in ordinary["steps"]], labels(ordinary, "ALLURE_ID")) == (["count"], [])
-    journeys = {name: one for name, one in theirs.items() if one is not ordinary}
+    journeys = {name: result for name, result in theirs.items() if result is not ordinary}
     assert set(journeys) == {
         "Checkout with visa",
         "Checkout with amex",
@@ -104,9 +104,9 @@ def test_the_folder_of_alluredir_gets_the_judged_journeys_and_allures_own_result
         "many [2]",
         "Only a docstring",
     }
-    assert {one["name"]: one for one in ran.allure()} == journeys
+    assert {result["name"]: result for result in ran.allure()} == journeys
     assert theirs["A title made while it runs"]["status"] == "failed"
-    assert all(one["parameters"][-1]["value"] == "'demo'" for one in journeys.values())
+    assert all(result["parameters"][-1]["value"] == "'demo'" for result in journeys.values())
 
 
 def test_decorators_and_dynamic_words_stand_once(theirs):
@@ -125,7 +125,7 @@ def test_decorators_and_dynamic_words_stand_once(theirs):
     )
     dynamic = theirs["A title made while it runs"]
     assert (labels(dynamic, "severity"), labels(dynamic, "tag")) == (["critical"], ["night"])
-    assert {one["name"]: one["value"] for one in dynamic["parameters"]} == {"env": "'theirs'", "target": "'demo'"}
+    assert {parameter["name"]: parameter["value"] for parameter in dynamic["parameters"]} == {"env": "'theirs'", "target": "'demo'"}
     assert labels(theirs["Told to Allure"], "severity") == ["minor"]
     plain = theirs["Only a docstring"]
     assert (labels(plain, "severity"), [piece["name"] for piece in plain["attachments"]]) == (
@@ -141,7 +141,7 @@ def test_what_is_attached_to_the_run_as_a_whole_is_there(ran):
 
 
 def test_journeys_are_known_by_those_words_unless_the_marker_names_them(ran):
-    known = {one.journey.title: (one.journey.severity, one.journey.owner) for one in ran.results.values()}
+    known = {result.journey.title: (result.journey.severity, result.journey.owner) for result in ran.results.values()}
     assert known == {
         "Checkout with visa": ("blocker", "shop-desk"),
         "Checkout with amex": ("blocker", "shop-desk"),
@@ -207,11 +207,11 @@ def test_a_fixture_that_ordinary_tests_and_journeys_share_is_told_where_it_was_s
         "def test_with(target, database):\n    assert target\n\ndef test_without(target):\n    assert target\n"
     )
     project.run(*order, "--alluredir=theirs")
-    tests = {one["uuid"]: name for name, found in results(project.root / "theirs").items() for one in found}
+    tests = {result["uuid"]: name for name, found in results(project.root / "theirs").items() for result in found}
     assert sorted(tests.values()) == ["test_ordinary", "with", "without"]
     found = [json.loads(path.read_text()) for path in (project.root / "theirs").glob("*-container.json")]
-    (shared,) = [one for one in found if any(before["name"] == "database" for before in one["befores"])]
+    (shared,) = [container for container in found if any(before["name"] == "database" for before in container["befores"])]
     assert [tests[child] for child in shared["children"]] == ["test_ordinary" if order[0] != "journeys" else "with"]
     assert [step["name"] for step in shared["befores"][0]["steps"]] == ["start it"]
-    assert [one["name"] for after in shared["afters"] for one in after.get("attachments", ())] == ["closing"]
-    assert all("attachments" not in one for found in results(project.root / "theirs").values() for one in found)
+    assert [attachment["name"] for after in shared["afters"] for attachment in after.get("attachments", ())] == ["closing"]
+    assert all("attachments" not in result for found in results(project.root / "theirs").values() for result in found)

@@ -76,8 +76,8 @@ def test_each_step_says_the_smallest_slowdown_it_can_show(page, first_page):
 def test_availability_never_stands_without_coverage(page, first_page):
     page.goto(first_page.as_uri())
     for card in page.locator("[data-journey]").all():
-        told = card.inner_text()
-        assert ("availability" in told) == ("coverage" in told and "worst gap" in told)
+        text = card.inner_text()
+        assert ("availability" in text) == ("coverage" in text and "worst gap" in text)
     expect(page.locator("[data-journey=live-board]")).to_contain_text("unknown")
     expect(page.locator("[data-journey=search]")).to_contain_text(
         "2 h 45 m of it one cause: the geocoder does not answer"

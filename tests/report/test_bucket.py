@@ -59,7 +59,7 @@ def written(folder: Path, name: str, *, target: str = "demo", minutes: int = 0, 
 
 
 def passed():
-    return tuple(one for one in made_run.journeys() if one.outcome == "passed")
+    return tuple(judgement for judgement in made_run.journeys() if judgement.outcome == "passed")
 
 
 def published(url: str, run: JudgedRun, **how):
@@ -83,7 +83,7 @@ def test_a_run_costs_few_requests_and_what_is_there_already_is_not_written_again
     (trace,) = found.traces.values()
     assert store.get(trace).data == b"PK" * 999
     green = BucketStore(place, 10)
-    assert publish(green, [written(tmp_path, "third", minutes=10, some=passed())], Site(), NOW) is not None
+    assert publish(green, [written(tmp_path, "third", minutes=10, judgements=passed())], Site(), NOW) is not None
     assert green.requests <= 3
     assert folders(place) == ["first", "second", "third"]
 
@@ -187,8 +187,8 @@ def test_after_a_thousand_runs_a_run_costs_no_more(server, place, tmp_path, monk
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
     for run, most in (("broken", 12), ("well", 3)):
         store, line.sent = BucketStore(place, 10), 0
-        some = passed() if run == "well" else None
-        assert publish(store, [written(tmp_path, run, minutes=len(run), some=some)], site, NOW) is not None
+        judgements = passed() if run == "well" else None
+        assert publish(store, [written(tmp_path, run, minutes=len(run), judgements=judgements)], site, NOW) is not None
         assert store.requests <= most
         assert line.sent <= 200_000, run
     line.close()

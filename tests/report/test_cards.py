@@ -24,7 +24,7 @@ from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.result import Outcome
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.board import Day, journey_page, render_board
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
@@ -69,8 +69,8 @@ def _verdicts() -> tuple[JourneyVerdict, ...]:
         SeenRequest(method="POST", path="/api/incidents", status=500, after_s=1.2, duration_s=0.4),
         SeenRequest(method="GET", path="/static/board.js", status=200, after_s=1.9, duration_s=0.1),
     )
-    told = ("page error: ReferenceError: <b>queue</b> is not defined",)
-    shown = replace(shown, results=(replace(shown.results[0], waterfall=around, console=told),))
+    messages = ("page error: ReferenceError: <b>queue</b> is not defined",)
+    shown = replace(shown, results=(replace(shown.results[0], waterfall=around, console=messages),))
     return (
         replace(also, incident=LOST, triage=replace(WHY, elsewhere="call-intake")),
         replace(shown, incident=LOST, triage=WHY, runbook="dead-button", runbook_why="It names the script error."),

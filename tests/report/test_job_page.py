@@ -31,9 +31,9 @@ def test_f61_the_page_says_what_is_broken_worst_first_below_what_others_wrote(pa
 
 def test_text_of_the_target_is_neither_markup_nor_another_cell(page, tmp_path):
     bad = "a|b <img src=x> `x` *y* [l](http://y) hush-hush-7\n\n# x " + "z" * 500
-    one = made_run.verdict_of(made_run.journey("board", bad), "failed", cause=bad)
+    judgement = made_run.verdict_of(made_run.journey("board", bad), "failed", cause=bad)
     append_summary(
-        made_run.write(tmp_path / "run", (one,)), page, mask=lambda text: text.replace("hush-hush-7", "[masked]")
+        made_run.write(tmp_path / "run", (judgement,)), page, mask=lambda text: text.replace("hush-hush-7", "[masked]")
     )
     shown = MarkdownIt("commonmark").enable("table").parse(page.read_text())
     cells = [shown[i + 1].children for i, token in enumerate(shown) if token.type == "td_open"]

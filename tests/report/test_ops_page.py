@@ -33,11 +33,11 @@ def page(request, chromium: Browser):
 
 def test_every_measure_says_its_figure_what_it_was_counted_over_and_fits_the_screen(page, made):
     page.goto(made.as_uri())
-    for one in ops_data().measures.measures:
-        row = page.locator(f"[data-measure={one.id}]")
-        expect(row).to_contain_text(one.name)
-        expect(row).to_contain_text(one.figure)
-        expect(row).to_contain_text(one.text)
+    for ops_measure in ops_data().measures.measures:
+        row = page.locator(f"[data-measure={ops_measure.id}]")
+        expect(row).to_contain_text(ops_measure.name)
+        expect(row).to_contain_text(ops_measure.figure)
+        expect(row).to_contain_text(ops_measure.text)
         assert row.is_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 

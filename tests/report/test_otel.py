@@ -79,7 +79,7 @@ def test_a_journey_and_its_steps_are_spans_with_the_ids_the_target_saw(receiver)
     assert spans["type the address"].parent_span_id == spans["take the call"].span_id
     assert spans["take the call"].parent_span_id == spans["A call is taken"].span_id
     assert spans["it is stored"].status.message == "it is not there"
-    assert {one.key: one.value.string_value for one in spans["it is stored"].attributes} == {
+    assert {attribute.key: attribute.value.string_value for attribute in spans["it is stored"].attributes} == {
         "synthprobe.journey": "call-intake",
         "synthprobe.step": "it is stored",
     }

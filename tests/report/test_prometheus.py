@@ -23,8 +23,8 @@ VERDICT = Verdict(run=made_run.run(), journeys=made_run.journeys(), finished_at=
 def samples(text: str) -> dict[tuple[str, ...], float]:
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {
-        (one.name.removeprefix("synthprobe_"), *(one.labels[key] for key in one.labels if key != "target")): one.value
-        for one in found
+        (sample.name.removeprefix("synthprobe_"), *(sample.labels[key] for key in sample.labels if key != "target")): sample.value
+        for sample in found
     }
 
 

@@ -20,7 +20,7 @@ SEEN = "GET /stock was answered with state: expected 'in', got 'out'"
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "said"),
+    ("outcomes", "text"),
     [
         ([], "Monitor blind: no journey was run on demo"),
         (["passed"] * 9, "All 9 journeys pass on demo"),
@@ -32,9 +32,9 @@ SEEN = "GET /stock was answered with state: expected 'in', got 'out'"
         (["skipped", "passed", "passed"], "2 of 3 journeys pass on demo, 1 skipped"),
     ],
 )
-def test_the_headline(outcomes: list[Outcome], said: str) -> None:
-    some = tuple(made_run.verdict_of(made_run.journey(str(n), "x"), one) for n, one in enumerate(outcomes))
-    assert headline(Verdict(run=made_run.run(), journeys=some, finished_at=made_run.NOW)) == said
+def test_the_headline(outcomes: list[Outcome], text: str) -> None:
+    judgements = tuple(made_run.verdict_of(made_run.journey(str(n), "x"), outcome) for n, outcome in enumerate(outcomes))
+    assert headline(Verdict(run=made_run.run(), journeys=judgements, finished_at=made_run.NOW)) == text
 
 
 def test_durations() -> None:

@@ -134,27 +134,27 @@ def test_the_budget_counts_real_reruns_and_what_it_leaves_out_is_said(
         project.journeys(text, name)
     remember(project, {"first": 300.0, "second": 400.0, "slow": 50.0})
     verdict = run_once(settings)
-    assert [len(one.reruns) for one in verdict.journeys] == reruns
-    assert [again.cause for one in verdict.journeys for again in one.reruns if again.outcome != "passed"] == []
+    assert [len(judgement.reruns) for judgement in verdict.journeys] == reruns
+    assert [again.cause for judgement in verdict.journeys for again in judgement.reruns if again.outcome != "passed"] == []
     if "slow" in left_out or not left_out:
         assert verdict.journeys[-1].outcome == ("degraded" if reruns[-1] else "passed")
-    said = [note for note in verdict.notes if "as the budget of" in note]
-    assert len(said) == bool(left_out)
-    assert all(f"was used up: {left_out}. " in note for note in said)
+    notes = [note for note in verdict.notes if "as the budget of" in note]
+    assert len(notes) == bool(left_out)
+    assert all(f"was used up: {left_out}. " in note for note in notes)
 
 
 def test_a_system_that_got_slow_is_seen_in_one_run(look_again):
-    (one,) = look_again(1.0).journeys
-    assert one.outcome == "degraded"
-    assert "its usual 1 ms" in one.cause
-    assert 1 < len(one.reruns) <= 8
-    assert len(one.results) == 1
+    (judgement,) = look_again(1.0).journeys
+    assert judgement.outcome == "degraded"
+    assert "its usual 1 ms" in judgement.cause
+    assert 1 < len(judgement.reruns) <= 8
+    assert len(judgement.results) == 1
 
 
 def test_one_hiccup_ends_after_a_run_plainly_as_usual(look_again):
     verdict = look_again(500.0, first_s=1.5)
-    (one,) = verdict.journeys
-    assert (one.outcome, [rerun.attempt for rerun in one.reruns]) == ("passed", [1])
+    (judgement,) = verdict.journeys
+    assert (judgement.outcome, [rerun.attempt for rerun in judgement.reruns]) == ("passed", [1])
     assert "look: slower than usual, so it was run again once; 1 of 1 was as usual." in verdict.notes
 
 
@@ -168,24 +168,24 @@ def test_one_hiccup_ends_after_a_run_plainly_as_usual(look_again):
     ],
 )
 def test_what_changes_something_or_is_over_the_budget_is_left_alone(look_again, marker, settings, reruns):
-    (one,) = look_again(500.0, first_s=1.5, marker=marker, settings=settings).journeys
-    assert (one.outcome, len(one.reruns)) == ("passed", reruns)
+    (judgement,) = look_again(500.0, first_s=1.5, marker=marker, settings=settings).journeys
+    assert (judgement.outcome, len(judgement.reruns)) == ("passed", reruns)
 
 
 def test_f74_a_slow_machine_is_the_probe_and_no_duration_is_judged(look_again):
     marker = '@pytest.mark.journey(budget="1ms")'
     verdict = look_again(1.0, marker=marker, reference_ms=0.1)
-    (one,) = verdict.journeys
+    (judgement,) = verdict.journeys
     assert verdict.run.reference_ms > 1
-    assert (one.outcome, one.reruns, one.degradations) == ("passed", (), ())
-    written = one.results[-1]
-    assert (written.outcome, one.outcome_of(written), one.cause_of(written)) == ("degraded", "passed", "")
-    (said,) = [note for note in verdict.notes if note.startswith("Probe suspected")]
-    assert f"took {verdict.run.reference_ms:.0f} ms for a fixed task that usually takes 0 ms" in said
-    (one,) = look_again(1.0, marker=marker, reference_ms=10_000).journeys
-    assert (one.outcome, one.degradations[0].kind) == ("degraded", "over budget")
+    assert (judgement.outcome, judgement.reruns, judgement.degradations) == ("passed", (), ())
+    written = judgement.results[-1]
+    assert (written.outcome, judgement.outcome_of(written), judgement.cause_of(written)) == ("degraded", "passed", "")
+    (warning,) = [note for note in verdict.notes if note.startswith("Probe suspected")]
+    assert f"took {verdict.run.reference_ms:.0f} ms for a fixed task that usually takes 0 ms" in warning
+    (judgement,) = look_again(1.0, marker=marker, reference_ms=10_000).journeys
+    assert (judgement.outcome, judgement.degradations[0].kind) == ("degraded", "over budget")
 
 
 def test_what_is_as_usual_is_not_run_again(look_again):
-    (one,) = look_again(500.0).journeys
-    assert (one.outcome, one.reruns) == ("passed", ())
+    (judgement,) = look_again(500.0).journeys
+    assert (judgement.outcome, judgement.reruns) == ("passed", ())

@@ -68,7 +68,7 @@ class Supervised:
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 
     def named(self, word: str) -> list[psutil.Process]:
-        return [one for one in self.family if one.is_running() and any(word in part for part in one.cmdline())]
+        return [process for process in self.family if process.is_running() and any(word in part for part in process.cmdline())]
 
     def end(self) -> int:
         self.output = self.process.communicate(timeout=40)[0]
@@ -77,7 +77,7 @@ class Supervised:
     def left(self) -> list[psutil.Process]:
         """What still runs much later; who ended and was not reaped by whoever adopted it runs no more."""
         end = time.monotonic() + 20  # how soon it is promised to end is measured by benchmarks/kills.py
-        while (alive := [one for one in self.family if is_alive(one)]) and time.monotonic() < end:
+        while (alive := [process for process in self.family if is_alive(process)]) and time.monotonic() < end:
             psutil.Process().cpu_percent(interval=0.05)
         return alive
 
@@ -86,7 +86,7 @@ class Supervised:
         return msgspec.json.decode(path.read_bytes(), type=Verdict)
 
     def outcomes(self) -> dict[str, tuple[str, str]]:
-        return {one.journey.id.rsplit(".", 1)[-1]: (one.outcome, one.cause) for one in self.verdict().journeys}
+        return {judgement.journey.id.rsplit(".", 1)[-1]: (judgement.outcome, judgement.cause) for judgement in self.verdict().journeys}
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -109,9 +109,9 @@ def waiting(project, centre):
         return started[-1]
 
     yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
+    for run in started:
+        if run.process.poll() is None:
+            run.process.kill()
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_a_killed_worker_s_journey_is_tried_again_and_the_lost_attempt_is_not_fo
     run = waiting("-n", "2")
     os.kill(int(run.ready.read_text()), signal.SIGKILL)
     assert run.end() == 0, run.output
-    (one,) = [one for one in run.verdict().journeys if one.journey.id.endswith("test_in_it")]
-    assert (one.outcome, [result.attempt for result in one.results]) == ("passed", [2])
+    (judgement,) = [judgement for judgement in run.verdict().journeys if judgement.journey.id.endswith("test_in_it")]
+    assert (judgement.outcome, [result.attempt for result in judgement.results]) == ("passed", [2])
     lost = 'in it: attempt 1 was lost (its process died while "wait for the moon" was running); attempt 2 passed.'
     assert lost in run.verdict().notes
     assert lost in run.output.replace("\n", " ")
@@ -198,8 +198,8 @@ def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so_f42(wait
     assert again.returncode == 0
     first, _ = sorted((project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))
     outcomes = {
-        one.journey.id.rsplit(".", 1)[-1]: one.outcome
-        for one in msgspec.json.decode(first.read_bytes(), type=Verdict).journeys
+        judgement.journey.id.rsplit(".", 1)[-1]: judgement.outcome
+        for judgement in msgspec.json.decode(first.read_bytes(), type=Verdict).journeys
     }
     assert outcomes == {"test_before": "passed", "test_in_it": "unknown", "test_after": "unknown"}
     assert not list((project.root / ".synthprobe").glob("runs/*/*/raw"))
@@ -221,7 +221,7 @@ def test_a_failure_is_tried_again_and_a_second_pass_is_kept_as_intermittent(proj
     assert done.returncode == 1
     (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdicts = {
-        one.journey.id.rsplit(".", 1)[-1]: one for one in msgspec.json.decode(path.read_bytes(), type=Verdict).journeys
+        judgement.journey.id.rsplit(".", 1)[-1]: judgement for judgement in msgspec.json.decode(path.read_bytes(), type=Verdict).journeys
     }
     assert (verdicts["test_flaky"].outcome, verdicts["test_flaky"].intermittent) == ("passed", True)
     assert [result.outcome for result in verdicts["test_broken"].results] == ["failed", "failed"]
@@ -252,7 +252,7 @@ def test_a_blind_probe_calls_nothing_good_f75(project, centre):
     verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
     assert done.returncode == 3
     assert "canary must fail ended as passed" in verdict.blind
-    assert [one.outcome for one in verdict.journeys] == ["unknown"]
+    assert [judgement.outcome for judgement in verdict.journeys] == ["unknown"]
 
 
 def test_a_journey_that_disappears_without_a_change_is_reported(project, centre):

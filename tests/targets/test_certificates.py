@@ -103,7 +103,7 @@ def test_pages_and_their_requests_trust_it_as_well_and_read_only_holds_behind_tl
             "def test_a(page):\n    assert page.goto('/').ok\n    assert page.request.get('/').ok\n"
             "    assert page.evaluate(\"fetch('/', {method: 'POST'}).then(() => 1, () => 0)\") == 0\n"
         )
-        assert {one.outcome for one in project.run().results.values()} == {"passed"}
+        assert {judgement.outcome for judgement in project.run().results.values()} == {"passed"}
 
 
 @pytest.mark.parametrize(("text", "words"), [(None, "cannot be read"), ("no certificate", "holds no certificate")])
@@ -113,9 +113,9 @@ def test_an_authority_that_cannot_be_read_is_refused(text, words, project):
         (project.root / "authority.pem").write_text(text)
     done = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, capture_output=True, text=True)
     assert done.returncode == 2
-    said = " ".join(done.stderr.replace("│", " ").split())
-    assert "ca_file" in said
-    assert words in said
+    output = " ".join(done.stderr.replace("│", " ").split())
+    assert "ca_file" in output
+    assert words in output
 
 
 def test_tls_checks_can_be_left_out_but_not_on_production_f13(tmp_path):
@@ -150,7 +150,7 @@ def test_a_browser_checks_certificates_and_on_production_nobody_can_ask_it_not_t
             project.configure(f"https://localhost:{port}", key)
             shutil.rmtree(project.root / "run", ignore_errors=True)
             results = project.run().results
-            seen = {name: (one.outcome, one.failure.kind if one.failure else "") for name, one in results.items()}
+            seen = {name: (judgement.outcome, judgement.failure.kind if judgement.failure else "") for name, judgement in results.items()}
             if a[1]:
                 assert "signed by an authority that is not known here" in results["test_a"].cause
             wanted = dict.fromkeys(("test_a", "test_f"), a) | dict.fromkeys(("test_b", "test_c", "test_d"), b)

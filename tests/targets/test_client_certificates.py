@@ -179,7 +179,7 @@ def test_browsers_show_it_the_wall_stays_and_no_key_is_kept_f80(authority, serve
         (project.root / "synthprobe.toml").write_text(f"{text}\n")
         project.journeys(f"OTHER = {other.url!r}\n{JOURNEYS}")
         done = project.run(environ={"PROBE_PASS_PHRASE": PHRASE})
-    seen = {name: (one.outcome, one.failure and one.failure.kind) for name, one in done.results.items()}
+    seen = {name: (judgement.outcome, judgement.failure and judgement.failure.kind) for name, judgement in done.results.items()}
     good = ("passed", None)
     assert seen == {
         "test_api": good,
@@ -220,5 +220,5 @@ def test_a_host_that_is_none_ends_a_run_with_2_and_a_certificate_that_ended_is_u
     project.configure("https://localhost:9", f'[targets.demo.client_certificates."localhost"]\nfile = "{ended}"\n')
     project.journeys("def test_api(api):\n    api.get('/')\ndef test_page(page):\n    page.goto('/')\n")
     done = project.run()
-    causes = {(one.outcome, one.failure.kind, "ended on 20" in one.cause) for one in done.results.values()}
+    causes = {(result.outcome, result.failure.kind, "ended on 20" in result.cause) for result in done.results.values()}
     assert causes == {("unknown", "credentials", True)}, done.output

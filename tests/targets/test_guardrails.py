@@ -128,13 +128,13 @@ def test_a_pace_is_kept_across_processes(tmp_path):
 
 
 def test_three_workers_together_keep_the_pace_of_their_target(project, place):
-    place.said = (200, b"here")
+    place.answer = (200, b"here")
     project.configure(place.url, "requests_per_second = 4\njourneys_per_minute = 100\n")
     project.journeys(
         "".join(f"def test_{n}(api):\n    for _ in range(2):\n        api.get('/').expect(200)\n" for n in range(6))
     )
     ran = project.run("-n", "3", "--dist", "load")
-    assert {one.outcome for one in ran.results.values()} == {"passed"}
+    assert {result.outcome for result in ran.results.values()} == {"passed"}
     assert len(place.at) == 12
     assert place.at[-1] - place.at[0] > 1.5, "four a second, whoever sends them: the last four wait two seconds"
     booked = json.loads((ran.folder / "pace-journeys.json").read_text())
@@ -181,13 +181,13 @@ def test_waiting_for_a_place_is_no_slowness_of_the_target(tmp_path):
 
 @pytest.fixture
 def place():
-    """A server that answers with what is put into ``place.said``; its address."""
+    """A server that answers with what is put into ``place.answer``; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/throw":
-                server.said = (200, b"on")
-            status, text = server.said
+                server.answer = (200, b"on")
+            status, text = server.answer
             server.at.append(time.monotonic())
             self.send_response(status)
             self.end_headers()
@@ -230,7 +230,7 @@ def test_a_kill_switch_in_a_file_f72(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("answer", "words"),
     [
         pytest.param((200, b"off"), "", id="F72-off"),
         pytest.param((200, b"on"), "is on", id="F72-on"),
@@ -239,8 +239,8 @@ def test_a_kill_switch_in_a_file_f72(tmp_path):
         pytest.param((302, b"off"), "counts as on", id="F72-redirect"),
     ],
 )
-def test_a_kill_switch_at_an_address(said, words, place):
-    place.said = said
+def test_a_kill_switch_at_an_address(answer, words, place):
+    place.answer = answer
     reason = kill_switch_reason(place.url, {})
     assert words in reason
     assert bool(words) == bool(reason)
@@ -284,7 +284,7 @@ def test_a_read_only_target_is_only_read(project, centre):
     results = ran.results
     assert "3 passed, 1 skipped" in ran.output
     assert " error" not in ran.output
-    assert {name: one.outcome for name, one in results.items()} == {
+    assert {name: judgement.outcome for name, judgement in results.items()} == {
         "test_reads": "passed",
         "test_logs_in": "passed",
         "test_changes_secretly": "unknown",
@@ -313,7 +313,7 @@ def test_a_kill_switch_thrown_between_journeys_ends_all_traffic_f72(project, cen
 
 
 def test_a_kill_switch_at_an_address_is_asked_between_journeys_f72(project, place):
-    place.said = (200, b"off")
+    place.answer = (200, b"off")
     address = place.url.split("/switch")[0]
     project.configure(address, f'kill_switch = "{place.url}"\n')
     project.journeys("def test_a(api):\n    api.get('/throw')\ndef test_b(api):\n    api.get('/throw')\n")

@@ -32,7 +32,7 @@ def answered(status: int, body: str) -> Response:
 
 
 @pytest.mark.parametrize(
-    ("expectation", "said"),
+    ("expectation", "cause"),
     [
         (
             lambda: answered(500, "boom").expect(200),
@@ -57,15 +57,15 @@ def answered(status: int, body: str) -> Response:
     ],
     ids=["status", "json", "no json", "header", "within"],
 )
-def test_a_contradicted_answer_is_told_in_one_line(expectation, said):
+def test_a_contradicted_answer_is_told_in_one_line(expectation, cause):
     with pytest.raises(ExpectationError) as contradicted:
         expectation()
     failure = describe_failure(contradicted.value, detail="", step="", phase="call")
-    assert judge_attempt(failure, (), finished=False) == ("failed", said)
+    assert judge_attempt(failure, (), finished=False) == ("failed", cause)
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "cause"),
     [
         ("", ""),
         (
@@ -87,13 +87,13 @@ def test_a_contradicted_answer_is_told_in_one_line(expectation, said):
     ],
     ids=["nothing", "a sentence", "a page", "a long text", "no element", "an author's arrow", "an author's wait"],
 )
-def test_what_cannot_be_put_shorter_stays(message, said):
+def test_what_cannot_be_put_shorter_stays(message, cause):
     failure = describe_failure(AssertionError(message), detail="", step="", phase="call")
-    assert judge_attempt(failure, (), finished=False) == ("failed", said or "AssertionError")
+    assert judge_attempt(failure, (), finished=False) == ("failed", cause or "AssertionError")
 
 
 @pytest.mark.parametrize(
-    ("check", "said"),
+    ("check", "cause"),
     [
         (
             lambda: answered(500, "boom").expect(200),
@@ -107,12 +107,12 @@ def test_what_cannot_be_put_shorter_stays(message, said):
     ],
     ids=["an answer", "a page", "no words"],
 )
-def test_what_was_waited_for_in_vain_is_told_with_its_wait(check, said):
+def test_what_was_waited_for_in_vain_is_told_with_its_wait(check, cause):
     clock = iter((0.0, 1.0))
     with pytest.raises(ExpectationError) as waited:
         eventually(check, within="10ms", clock=lambda: next(clock), pause=lambda _: None)
     failure = describe_failure(waited.value, detail="", step="", phase="call")
-    assert judge_attempt(failure, (), finished=False) == ("failed", said)
+    assert judge_attempt(failure, (), finished=False) == ("failed", cause)
 
 
 def test_a_failure_told_in_other_words_keeps_its_record_and_is_told_by_the_new_words():

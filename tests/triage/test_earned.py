@@ -76,8 +76,8 @@ def test_a_rule_is_as_sure_as_it_was_right_on_systems_that_are_not_ours(monkeypa
 def test_what_a_page_says_is_quoted_once(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     benchmark = importlib.import_module("first_sight")
-    named = [one for situation in benchmark.situations() for one in situation.named()]
-    quoted = [re.findall(r'"[^"]{6,}"', explanation(one.triage, one.cause)) for one in named]
+    named = [judgement for situation in benchmark.situations() for judgement in situation.named()]
+    quoted = [re.findall(r'"[^"]{6,}"', explanation(judgement.triage, judgement.cause)) for judgement in named]
     assert any(quoted), "the set holds pages with words"
     assert [words for words in quoted if len(words) > len(set(words))] == []
 
@@ -251,7 +251,7 @@ def test_the_projects_own_page_names_the_class_that_both_point_at_for_all_who_se
         )  # fmt: skip
         named = named_alone(verdict, [page])
         (incident,) = named.incidents
-        assert {one.triage.cause_class for one in named.verdict.journeys} == {incident.triage.cause_class}
+        assert {judgement.triage.cause_class for judgement in named.verdict.journeys} == {incident.triage.cause_class}
         return incident.runbook, incident.triage.cause_class, incident.triage.sure
 
     assert named("code") == ("sums", "code", "medium")

@@ -42,12 +42,12 @@ class Monitor:
         self.slot = 0
 
     def run(self, *observations):
-        open_ones = [one for one in self.all.values() if one.state != "resolved"]
+        open_ones = [incident for incident in self.all.values() if incident.state != "resolved"]
         now = START + timedelta(minutes=5 * self.slot, seconds=30)
         changed = follow(open_ones, observations, self.history, now).incidents
-        self.all |= {one.id: one for one in changed}
-        for one in observations:
-            self.history[one.journey] = (*self.history.get(one.journey, ()), one)
+        self.all |= {incident.id: incident for incident in changed}
+        for observation in observations:
+            self.history[observation.journey] = (*self.history.get(observation.journey, ()), observation)
         self.slot += 1
         return changed
 
@@ -94,26 +94,26 @@ WORDS = {"p": "passed", "F": "failed", "f": "flaky", "d": "degraded", "u": "unkn
 )
 def test_what_opens_and_what_closes(runs, expected):
     found = Monitor().walk([WORDS[letter] for letter in runs])
-    assert [f"{one.kind} {one.state}" for one in found] == expected
+    assert [f"{incident.kind} {incident.state}" for incident in found] == expected
 
 
 def test_what_comes_and_goes_is_one_incident_that_stays_open():
     monitor = Monitor()
     found = monitor.walk(["failed", "passed"] * 4 + ["passed"] * 4)
-    assert [(one.flapping, one.state) for one in found] == [(True, "open")]
-    (one,) = monitor.walk(["passed"])
-    assert one.state == "resolved"
-    assert [event.text.split(";")[0] for event in one.events if "comes and goes" in event.text] == ["It comes and goes"]
+    assert [(incident.flapping, incident.state) for incident in found] == [(True, "open")]
+    (ended_incident,) = monitor.walk(["passed"])
+    assert ended_incident.state == "resolved"
+    assert [event.text.split(";")[0] for event in ended_incident.events if "comes and goes" in event.text] == ["It comes and goes"]
 
 
 def test_one_cause_over_many_journeys_is_one_incident():
     monitor = Monitor()
     monitor.run(*(seen(name, 0, "failed") for name in "abc"))
-    (one,) = monitor.all.values()
-    assert (one.journeys, one.occurrences) == (("a", "b", "c"), 1)
+    (incident,) = monitor.all.values()
+    assert (incident.journeys, incident.occurrences) == (("a", "b", "c"), 1)
     monitor.run(*(seen(name, 1, "passed") for name in "abc"))
     monitor.run(seen("a", 2, "passed"), seen("b", 2, "passed"), seen("c", 2, "failed"))
-    assert [one.state for one in monitor.all.values()] == ["open"]
+    assert [incident.state for incident in monitor.all.values()] == ["open"]
 
 
 def test_two_causes_are_two_incidents():
@@ -126,13 +126,13 @@ def test_other_words_at_the_same_step_are_the_same_incident():
     monitor = Monitor()
     monitor.run(seen("a", 0, "failed", fault="x"))
     monitor.run(seen("a", 1, "failed", fault="y"))
-    (one,) = monitor.all.values()
-    assert one.occurrences == 2
-    assert "with other words" in one.events[-1].text
+    (incident,) = monitor.all.values()
+    assert incident.occurrences == 2
+    assert "with other words" in incident.events[-1].text
     for number, fault in enumerate("yxyy"):
         monitor.run(seen("a", 2 + number, "failed", fault=fault))
     (later,) = monitor.all.values()
-    assert later.events == one.events, "what was written once is not written at each run"
+    assert later.events == incident.events, "what was written once is not written at each run"
 
 
 def test_who_cannot_get_past_the_log_in_is_blocked_by_it():
@@ -142,7 +142,7 @@ def test_who_cannot_get_past_the_log_in_is_blocked_by_it():
         seen("status", 0, "failed", step="Anmeldung", fault="y", evidence=(KEPT_OUT,)),
         seen("search", 0, "failed", step="run a person", fault="z"),
     )
-    log_in = next(one for one in monitor.all.values() if one.blocked)
+    log_in = next(incident for incident in monitor.all.values() if incident.blocked)
     assert (log_in.journeys, log_in.blocked) == (("board",), ("status",))
     assert len(monitor.all) == 2
     for slot in (1, 2):
@@ -160,11 +160,11 @@ def test_a_run_that_comes_twice_or_late_changes_nothing():
 
 
 def test_the_same_runs_give_the_same_ids_whatever_order_they_are_told_in():
-    one, other = Monitor(), Monitor()
-    one.run(seen("a", 0, "failed"), seen("b", 0, "failed", fault="y"))
+    monitor, other = Monitor(), Monitor()
+    monitor.run(seen("a", 0, "failed"), seen("b", 0, "failed", fault="y"))
     other.run(seen("b", 0, "failed", fault="y"), seen("a", 0, "failed"))
-    assert list(one.all) == list(other.all)
-    assert all(len(id) <= 16 for id in one.all)
+    assert list(monitor.all) == list(other.all)
+    assert all(len(id) <= 16 for id in monitor.all)
 
 
 def test_acknowledged_incidents_continue_and_an_unconcerned_run_leaves_them():
@@ -172,8 +172,8 @@ def test_acknowledged_incidents_continue_and_an_unconcerned_run_leaves_them():
 
     monitor = Monitor()
     monitor.run(seen("a", 0, "failed"))
-    (one,) = monitor.all.values()
-    taken = msgspec.structs.replace(one, state="acknowledged", acknowledged_by="first line")
+    (incident,) = monitor.all.values()
+    taken = msgspec.structs.replace(incident, state="acknowledged", acknowledged_by="first line")
     (after,) = follow([taken], [seen("z", 1, "passed")], monitor.history, START).incidents
     assert after == taken
     (after,) = follow([taken], [seen("a", 1, "failed")], monitor.history, START).incidents
@@ -183,18 +183,18 @@ def test_acknowledged_incidents_continue_and_an_unconcerned_run_leaves_them():
 def test_an_incident_is_as_severe_as_its_worst_journey():
     monitor = Monitor()
     monitor.run(seen("a", 0, "failed"), seen("b", 0, "failed"))
-    (one,) = monitor.all.values()
+    (incident,) = monitor.all.values()
     journeys = {
         "a": Journey(id="a", node_id="a", title="a", owner="desk", severity="minor"),
         "b": Journey(id="b", node_id="b", title="b", owner="fleet", severity="blocker"),
     }
-    assert (describe(one, journeys).severity, describe(one, journeys).owner) == ("blocker", "fleet")
+    assert (describe(incident, journeys).severity, describe(incident, journeys).owner) == ("blocker", "fleet")
 
 
 def judged(journey, cause_class, runbook, elsewhere=""):
-    said = Triage(cause_class=cause_class, rule="r", why="w", elsewhere=elsewhere)
+    diagnosis = Triage(cause_class=cause_class, rule="r", why="w", elsewhere=elsewhere)
     return JourneyVerdict(
-        journey=Journey(id=journey, node_id=journey, title=journey), outcome="failed", triage=said, runbook=runbook
+        journey=Journey(id=journey, node_id=journey, title=journey), outcome="failed", triage=diagnosis, runbook=runbook
     )
 
 
@@ -210,19 +210,19 @@ def judged(journey, cause_class, runbook, elsewhere=""):
 )
 def test_journeys_whose_failure_one_page_knows_are_one_incident(other, incidents):
     observations = [seen("a", 1, "failed", fault="x"), seen("z", 1, "failed", step="look", fault="y")]
-    said = {"a": judged("a", "data", "place"), "z": judged("z", *other)}
-    made = follow([], observations, {}, START, said).incidents
-    assert [one.journeys for one in made] == incidents
+    judgements = {"a": judged("a", "data", "place"), "z": judged("z", *other)}
+    made = follow([], observations, {}, START, judgements).incidents
+    assert [incident.journeys for incident in made] == incidents
     again = [seen("a", 2, "failed", fault="x"), seen("z", 2, "failed", step="look", fault="y")]
-    earlier = {one.journey: (one,) for one in observations}
-    later = follow(made, again, earlier, START + timedelta(minutes=5), said).incidents
-    assert [(one.id, len(one.events)) for one in later] == [(one.id, len(one.events)) for one in made]
+    earlier = {observation.journey: (observation,) for observation in observations}
+    later = follow(made, again, earlier, START + timedelta(minutes=5), judgements).incidents
+    assert [(incident.id, len(incident.events)) for incident in later] == [(incident.id, len(incident.events)) for incident in made]
 
 
 def test_an_incident_begins_with_the_journey_that_shows_the_cause():
     observations = [seen("a", 1, "failed", fault="x"), seen("z", 1, "failed", fault="y")]
-    said = {"a": judged("a", "data", "place", elsewhere="z"), "z": judged("z", "data", "place")}
-    (made,) = follow([], observations, {}, START, said).incidents
+    judgements = {"a": judged("a", "data", "place", elsewhere="z"), "z": judged("z", "data", "place")}
+    (made,) = follow([], observations, {}, START, judgements).incidents
     assert made.journeys == ("z", "a")
     assert made.title.startswith("z,")
 

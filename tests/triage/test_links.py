@@ -45,8 +45,8 @@ def broken(
 def incidents(*journeys):
     """The journeys of each incident, and each journey's class, of a run."""
     named = named_alone(Verdict(run=RUN, journeys=journeys, finished_at=NOW), ())
-    classes = {one.journey.id: one.triage for one in named.verdict.journeys}
-    return sorted(sorted((*one.journeys, *one.blocked)) for one in named.incidents), classes
+    classes = {judgement.journey.id: judgement.triage for judgement in named.verdict.journeys}
+    return sorted(sorted((*incident.journeys, *incident.blocked)) for incident in named.incidents), classes
 
 
 def grants(account="anna"):
@@ -79,9 +79,9 @@ def test_no_journey_is_told_of_itself_as_of_another_one():
         )))
         for name, got in (("a", "town: got None"), ("b", "position: got 0, 0"))
     ]  # fmt: skip
-    found, told = incidents(*both)
+    found, causes = incidents(*both)
     assert found == [["a", "b"]]
-    assert (told["a"].elsewhere, told["b"].elsewhere) == ("b", "")
+    assert (causes["a"].elsewhere, causes["b"].elsewhere) == ("b", "")
 
 
 def test_a_step_that_asks_for_what_is_wrong_beside_other_things_shows_the_same_incident():
@@ -99,9 +99,9 @@ def test_who_shows_a_cause_of_its_own_joins_nobody_by_a_common_account():
 
 
 def test_a_log_in_that_was_accepted_joins_nothing():
-    one = broken("a", logged_in("anna"), finding=ABSENT)
+    judgement = broken("a", logged_in("anna"), finding=ABSENT)
     other = broken("b", logged_in("berta"), message="Locator expected to have text 'x'", finding=ABSENT)
-    assert incidents(one, other)[0] == [["a"], ["b"]]
+    assert incidents(judgement, other)[0] == [["a"], ["b"]]
 
 
 def test_a_refused_account_and_the_rights_it_lacks_are_one_incident():
@@ -168,9 +168,9 @@ def test_a_change_that_a_page_was_refused_in_an_earlier_step_is_why_it_is_not_st
     assert (classes["save"].candidate, classes["save"].rule) == ("config", "session-lost")
     read = replace(refused, method="GET")
     facts = replace(lost.results[0].facts, answers=(read, answer("GET", "/rows/7")))
-    told = replace(lost, results=(replace(lost.results[0], facts=facts),))
-    assert incidents(told)[1]["save"].candidate != "infra"
-    assert incidents(told)[1]["save"].rule != "script-error"
+    judgement = replace(lost, results=(replace(lost.results[0], facts=facts),))
+    assert incidents(judgement)[1]["save"].candidate != "infra"
+    assert incidents(judgement)[1]["save"].rule != "script-error"
 
 
 def test_what_an_author_supposed_gives_way_to_what_another_journey_shows():
@@ -196,7 +196,7 @@ def test_a_rule_is_in_doubt_where_another_journey_got_a_wrong_answer_to_the_same
     rows = broken("rows", answer("GET", "/rows"), message="0 rows, 30 or more were expected")
     assert incidents(sums)[1]["sums"].candidate == "code"
     assert incidents(sums, rows)[1]["sums"].candidate == "unknown"
-    assert "code" in {one.candidate for one in incidents(sums, broken("x", answer("GET", "/y")))[1].values()}
+    assert "code" in {diagnosis.candidate for diagnosis in incidents(sums, broken("x", answer("GET", "/y")))[1].values()}
 
 
 def test_what_a_journey_asked_for_and_expected_shows_no_failure_beside_what_was_contradicted():
@@ -214,7 +214,7 @@ def test_what_an_author_declared_is_in_doubt_as_well():
     sent = broken("sent", answer("GET", "/rows/7"), checks="delivery", message="the message waits")
     read = broken("read", answer("GET", "/rows/7"), message="the address is a date")
     assert incidents(sent)[1]["sent"].candidate == "infra"
-    assert {one.candidate for one in incidents(sent, read)[1].values()} == {"unknown"}
+    assert {diagnosis.candidate for diagnosis in incidents(sent, read)[1].values()} == {"unknown"}
 
 
 def test_a_stream_that_brings_something_elsewhere_is_not_silent():
@@ -262,7 +262,7 @@ def test_what_was_waited_for_less_long_than_writes_take_is_as_slow_as_they_are()
         timing = (ServerTiming(name="db", duration_ms=ms - 50),)
         return answer(method, path, duration_ms=ms, server_timing=timing, step=step)
 
-    def told(ms):
+    def delivery(ms):
         wait = Finding(wait=Wait(within_s=3.0, attempts=9, reason="the message waits"))
         changed = [took("POST", "/rows", ms, step="send it"), answer("GET", "/rows/7")]
         return broken("told", *changed, checks="delivery", message="the message waits", finding=wait)
@@ -271,10 +271,10 @@ def test_what_was_waited_for_less_long_than_writes_take_is_as_slow_as_they_are()
     out = broken("out", took("POST", "/log-in", 2100.0), took("GET", "/log-out", 3600.0))
     slow = replace(out.results[0], outcome="degraded", failure=None, degradations=(late,))
     out = replace(out, outcome="degraded", results=(slow,))
-    found, classes = incidents(told(4000.0), out)
+    found, classes = incidents(delivery(4000.0), out)
     assert found == [["out", "told"]]
-    assert {one.rule for one in classes.values()} == {"slow-writes"}
-    found, classes = incidents(told(1200.0), out)
+    assert {diagnosis.rule for diagnosis in classes.values()} == {"slow-writes"}
+    found, classes = incidents(delivery(1200.0), out)
     assert (found, classes["told"].rule) == ([["out"], ["told"]], "delivery")
     assert classes["out"].rule != "slow-query", "a read that waits where changes wait has no slow query of its own"
 
@@ -343,15 +343,15 @@ def test_pages_that_hold_next_to_nothing_are_one_incident_and_pages_that_work_ar
 
 def test_an_assertion_of_numbers_alone_joins_cases_of_one_test_and_no_two_tests():
     def bare(name, node_id, message="assert 2 == 3"):
-        one = broken(name, answer("GET", f"/{name}"), message=message)
-        journey = replace(one.journey, node_id=node_id)
-        return replace(one, journey=journey, results=(replace(one.results[0], journey=journey),))
+        judgement = broken(name, answer("GET", f"/{name}"), message=message)
+        journey = replace(judgement.journey, node_id=node_id)
+        return replace(judgement, journey=journey, results=(replace(judgement.results[0], journey=journey),))
 
     cases = bare("a[1]", "a.py::test[1]"), bare("a[2]", "a.py::test[2]", "assert 2 == 4\n +  where 2 = len([1, 2])")
     other = bare("b", "b.py::test")
-    found, said = incidents(*cases, other)
+    found, classes = incidents(*cases, other)
     assert found == [["a[1]", "a[2]"], ["b"]]
-    assert "GET /b was answered 200" in said["b"].why, "numbers say nothing, so what was asked is told"
+    assert "GET /b was answered 200" in classes["b"].why, "numbers say nothing, so what was asked is told"
     worded = [broken(name, message="the list is short\nassert 2 == 3") for name in ("a", "b")]
     assert incidents(*worded)[0] == [["a", "b"]]
 
@@ -360,9 +360,9 @@ def test_where_every_journey_that_could_look_is_answered_an_error_it_is_one_inci
     failing = [broken(name, answer("GET", f"/{name}", 500), message="assert 500 == 200") for name in ("a", "b")]
     blind = replace(broken("c"), outcome="unknown", results=(), cause="worker: it was killed")
     passing = replace(broken("d"), outcome="passed", results=(), cause="")
-    together, said = incidents(*failing, blind)
-    assert [sorted(one) for one in together if "c" not in one] == [["a", "b"]]
-    assert ("/a " in said["a"].why, "/b " in said["b"].why) == (True, True)
+    together, classes = incidents(*failing, blind)
+    assert [sorted(names) for names in together if "c" not in names] == [["a", "b"]]
+    assert ("/a " in classes["a"].why, "/b " in classes["b"].why) == (True, True)
     assert incidents(*failing, passing)[0] == [["a"], ["b"]]
 
 
@@ -370,15 +370,15 @@ def test_the_words_of_one_page_are_not_those_of_another_that_was_refused():
     refused = answer("GET", "/status", 500, by="page", resource="document")
     for path, quoted in (("/status", True), ("/page", False)):
         seen = PageSeen(path=path, outline=('heading "Shop is closed" [level=1]',))
-        _, said = incidents(broken("two", refused, finding=None, message="it is not as it was", pages=(seen,)))
-        assert ('says "Shop is closed"' in explanation(said["two"])) == quoted, path
+        _, classes = incidents(broken("two", refused, finding=None, message="it is not as it was", pages=(seen,)))
+        assert ('says "Shop is closed"' in explanation(classes["two"])) == quoted, path
 
 
 def test_what_another_journey_of_the_incident_shows_is_not_told_as_if_it_were_seen_here():
     message = "the total differs from what was ordered"
-    found, said = incidents(broken("a", answer("GET", "/x", 500), message=message), broken("b", message=message))
+    found, classes = incidents(broken("a", answer("GET", "/x", 500), message=message), broken("b", message=message))
     assert found == [["a", "b"]]
-    shown, borrowed = explanation(said["a"]), explanation(said["b"])
+    shown, borrowed = explanation(classes["a"]), explanation(classes["b"])
     assert borrowed.endswith(shown)
     assert borrowed != shown
 

@@ -16,7 +16,7 @@ from synthprobe.words import contradicted, explanation, refused
 RUN = Run(id="r", target="t", base_url="http://t.invalid", slot=1, started_at=NOW)
 
 
-def told(id, outcome, *answers):
+def judgement_with(id, outcome, *answers):
     """What a run says of a journey with these answers."""
     broke = Failure(kind="expectation", ours=False, message="it was not so", detail="", step="ask")
     return verdict_of(id, outcome=outcome, failure=broke if outcome == "failed" else None, facts=Facts(answers=answers))
@@ -103,8 +103,8 @@ def test_a_word_in_the_address_that_was_asked_for_names_no_other_system(asked):
     for found in (Finding(contradiction=wrong), Finding(refusal=silent)):
         kind = "refused" if found.refusal else "expectation"
         text = refused(silent) if found.refusal else contradicted(wrong, repeat=f"curl {url}")
-        said = triage(TriageFacts(outcome="failed", kind=kind, message=text, finding=found))
-        assert said.rule in {"unreachable", "nothing-fits"}
+        diagnosis = triage(TriageFacts(outcome="failed", kind=kind, message=text, finding=found))
+        assert diagnosis.rule in {"unreachable", "nothing-fits"}
 
 
 def test_a_gate_that_refuses_everybody_says_nothing_of_others_who_got_in():
@@ -142,23 +142,23 @@ def test_what_also_happens_where_a_journey_passes_is_no_evidence_as_often_as_it_
     usual = {request_of(stranger): 1}
 
     def classed(*answers):
-        result = told("flow", "failed", *answers)
-        verdict = Verdict(run=RUN, journeys=(result, told("other", "passed", stranger)), finished_at=NOW)
+        result = judgement_with("flow", "failed", *answers)
+        verdict = Verdict(run=RUN, journeys=(result, judgement_with("other", "passed", stranger)), finished_at=NOW)
         return triage(facts_for(result, verdict)).rule, triage(facts_for(result, alone(result), usual=usual)).rule
 
     assert classed(stranger) == ("nothing-fits", "nothing-fits")
     assert classed(stranger, let_in, stranger) == ("session-lost", "session-lost")
     assert classed(stranger, let_in, lost) == ("session-lost", "session-lost")
     assert (
-        triage(facts_for(told("flow", "failed", stranger), alone(told("flow", "failed", stranger)))).rule
+        triage(facts_for(judgement_with("flow", "failed", stranger), alone(judgement_with("flow", "failed", stranger)))).rule
         == "nothing-fits"
     )
 
 
 def test_what_another_journey_asks_for_and_expects_is_usual_for_nobody_else():
     refused = answered("POST", "/door", 401, reason="Your password has expired.", credentials="password")
-    broken = told("shift", "failed", refused)
-    verdict = Verdict(run=RUN, journeys=(broken, told("strangers are refused", "passed", refused)), finished_at=NOW)
+    broken = judgement_with("shift", "failed", refused)
+    verdict = Verdict(run=RUN, journeys=(broken, judgement_with("strangers are refused", "passed", refused)), finished_at=NOW)
     assert triage(facts_for(broken, verdict)).rule == "account-state"
 
 
@@ -190,10 +190,10 @@ SAYS = {
 
 @pytest.mark.parametrize("case", SAYS)
 def test_where_no_class_is_known_it_is_said_what_was_looked_for_and_what_is_there(case):
-    sought, said = SAYS[case]
+    sought, reason = SAYS[case]
     seen = Facts(pages=(PageSeen(path="/door", outline=BUTTONS),))
     found = triage(TriageFacts(outcome="failed", kind="timeout", finding=Finding(sought=sought), evidence=seen))
-    assert (found.cause_class, found.why) == ("unknown", said)
+    assert (found.cause_class, found.why) == ("unknown", reason)
 
 
 def test_a_borrowed_cause_needs_something_that_was_seen_in_both_and_replaces_no_class():

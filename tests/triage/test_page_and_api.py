@@ -69,7 +69,7 @@ def passed(name):
 
 def incidents(*journeys):
     """The journeys of each incident of a run."""
-    return sorted(sorted((*one.journeys, *one.blocked)) for one in named(*journeys).incidents)
+    return sorted(sorted((*incident.journeys, *incident.blocked)) for incident in named(*journeys).incidents)
 
 
 def named(*journeys):
@@ -94,10 +94,10 @@ def test_a_page_that_shows_a_gateways_status_is_as_what_was_answered_so():
 
 
 def test_what_is_refused_of_one_record_and_of_all_is_refused_in_one_place():
-    one = refused("one", "GET", "/rows/17", 404)
-    assert incidents(one, refused("all", "POST", "/rows", 404)) == [["all", "one"]]
-    assert incidents(one, refused("all", "POST", "/rows", 403)) == [["all"], ["one"]]
-    assert incidents(one, refused("all", "POST", "/notes", 404)) == [["all"], ["one"]]
+    judgement = refused("one", "GET", "/rows/17", 404)
+    assert incidents(judgement, refused("all", "POST", "/rows", 404)) == [["all", "one"]]
+    assert incidents(judgement, refused("all", "POST", "/rows", 403)) == [["all"], ["one"]]
+    assert incidents(judgement, refused("all", "POST", "/notes", 404)) == [["all"], ["one"]]
 
 
 def test_answers_that_break_off_in_one_place_are_one_incident_whatever_their_status():
@@ -155,7 +155,7 @@ def test_a_log_in_that_is_answered_200_and_says_no_is_refused_by_the_api_as_on_a
     page = with_answer(missed("page", f"text: {words}", *("link",) * 9, asks=True), sent)
     found = named(page, api)
     assert incidents(page, api) == [["api", "page"]]
-    assert {one.triage.candidate for one in found.verdict.journeys} == {"user"}
+    assert {judgement.triage.candidate for judgement in found.verdict.journeys} == {"user"}
 
 
 def test_a_target_that_answers_others_well_can_be_reached():
@@ -168,7 +168,7 @@ def test_a_target_that_answers_others_well_can_be_reached():
     )
     (alone,) = named(gone).verdict.journeys
     assert (alone.triage.rule, alone.triage.cause_class) == ("unreachable", "infra")
-    beside = next(one for one in named(gone, passed("other")).verdict.journeys if one.journey.id == "page")
+    beside = next(judgement for judgement in named(gone, passed("other")).verdict.journeys if judgement.journey.id == "page")
     assert beside.triage.cause_class == "unknown"
     assert "cannot be reached" not in beside.triage.why
 

@@ -374,11 +374,11 @@ def test_a_stale_step_inside_another_is_the_step_that_tells():
         steps=(outer,),
         degradations=(Degradation(kind="stale", step=f"{outer.title} › {inner.title}", message="It is 12 s old."),),
     )
-    one = JourneyVerdict(journey=result.journey, outcome="degraded", results=(result,))
+    judgement = JourneyVerdict(journey=result.journey, outcome="degraded", results=(result,))
     run = Verdict(
-        run=Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW), journeys=(one,), finished_at=NOW
+        run=Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW), journeys=(judgement,), finished_at=NOW
     )
-    assert facts_for(one, run).checks == "live"
+    assert facts_for(judgement, run).checks == "live"
 
 
 def test_a_failure_of_an_older_version_is_classed_by_less_and_never_breaks_triage():

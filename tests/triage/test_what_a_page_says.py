@@ -12,7 +12,7 @@ from synthprobe.words import explanation
 LONG = ('heading "Depot" [level=1]', *("link",) * 9, 'heading "New row" [level=2]')
 
 
-def said(*journeys):
+def explained(*journeys):
     """What is said of the first."""
     (first, *_) = named(*journeys).verdict.journeys
     return explanation(first.triage)
@@ -31,14 +31,14 @@ def test_what_a_page_complains_of_is_what_the_api_is_refused_for():
 
 def test_a_complaint_is_said_before_headings_and_of_those_more_than_the_sites_name():
     sought = 'get_by_role("heading", name="Probe 24")'
-    assert 'says "Gate cannot be blank"' in said(
+    assert 'says "Gate cannot be blank"' in explained(
         missed("page", *LONG, "listitem: Gate cannot be blank", locator=sought)
     )
-    assert 'says "Depot", "New row"' in said(missed("page", *LONG))
+    assert 'says "Depot", "New row"' in explained(missed("page", *LONG))
     links = [f'link "Place {number}"' for number in range(4)]
     locator = 'get_by_role("link", name="Spare radio")'
-    assert 'says "Depot", "New row"' in said(missed("page", *LONG, *links, locator=locator)), "many links tell nothing"
-    assert 'has link "Place 0"' in said(missed("page", *LONG, links[0], locator=locator))
+    assert 'says "Depot", "New row"' in explained(missed("page", *LONG, *links, locator=locator)), "many links tell nothing"
+    assert 'has link "Place 0"' in explained(missed("page", *LONG, links[0], locator=locator))
 
 
 def test_a_page_of_a_refusal_says_why_and_not_the_sites_name():
@@ -46,7 +46,7 @@ def test_a_page_of_a_refusal_says_why_and_not_the_sites_name():
     page = with_answer(
         page, Answer(by="page", method="GET", path="/desk", status=403, step="look", resource="document")
     )
-    assert 'says "You are not authorized to access this page."' in said(page)
+    assert 'says "You are not authorized to access this page."' in explained(page)
 
 
 def test_who_is_refused_the_page_on_which_something_is_made_shows_what_refuses_the_api_to_make_it():
@@ -71,7 +71,7 @@ def test_changes_that_all_meet_an_error_are_one_incident_with_a_log_in_that_does
     works = replace(refused("works", "GET", "/works", 200), outcome="passed")
     assert incidents(log_in, *changes, works) == [["notes", "page", "rows"]]
     found = named(log_in, *changes, works).verdict.journeys
-    assert {one.triage.candidate for one in found if one.outcome == "failed"} == {"unknown"}
+    assert {judgement.triage.candidate for judgement in found if judgement.outcome == "failed"} == {"unknown"}
     assert incidents(*changes, works) == [["notes"], ["rows"]]
 
 
@@ -95,7 +95,7 @@ def test_who_is_locked_is_a_stranger_with_a_token_as_well_and_who_sent_a_wrong_p
     assert incidents(refused_log_in("page", "Invalid password"), key) == [["api"], ["page"]]
 
     (page, api) = named(refused_log_in("page", "Your account is locked"), key).verdict.journeys
-    assert {"account is locked" in explanation(one.triage) for one in (page, api)} == {True}, "it says more than a 401"
+    assert {"account is locked" in explanation(judgement.triage) for judgement in (page, api)} == {True}, "it says more than a 401"
     gate = Answer(by="page", method="GET", path="/desk", status=401, step="look", resource="document")
     assert incidents(with_answer(missed("page", *LONG), gate), key) == [["api", "page"]]
 
@@ -110,19 +110,19 @@ def test_a_page_of_a_record_that_was_made_otherwise_is_what_the_api_is_answered_
 
 
 def test_nobody_logged_in_where_every_log_in_was_refused_and_its_words_are_said_once():
-    words = said(*(refused_log_in(name, "Invalid user or password") for name in ("a", "b")))
+    words = explained(*(refused_log_in(name, "Invalid user or password") for name in ("a", "b")))
     assert "logged in there" not in words
     assert words.count("Invalid user or password") == 1
-    words = said(refused_log_in("page", "Your account is locked"))
+    words = explained(refused_log_in("page", "Your account is locked"))
     assert ("asks for a password again" in words, words.count("account is locked")) == (True, 1)
 
 
 def test_an_error_of_everything_that_is_asked_is_not_called_code():
     broken = [refused(name, "GET", f"/{name}", 500) for name in ("a", "b", "c")]
-    classes = [one.triage.candidate for one in named(*broken).verdict.journeys]
+    classes = [judgement.triage.candidate for judgement in named(*broken).verdict.journeys]
     assert classes == ["unknown"] * 3
-    (some, *_) = named(*broken[:2], replace(broken[2], outcome="passed")).verdict.journeys
-    assert some.triage.candidate == "code"
+    (broken_journey, *_) = named(*broken[:2], replace(broken[2], outcome="passed")).verdict.journeys
+    assert broken_journey.triage.candidate == "code"
 
 
 def made(name, path, *, failed):
@@ -142,4 +142,4 @@ def made(name, path, *, failed):
 def test_what_takes_long_to_be_made_is_one_incident_and_the_request_that_took_it_is_named(failed):
     first = made("page", "/desk/rows", failed=failed)
     assert incidents(first, made("api", "/rows", failed=False)) == [["api", "page"]]
-    assert "POST /desk/rows took 5.2 s" in said(first)
+    assert "POST /desk/rows took 5.2 s" in explained(first)

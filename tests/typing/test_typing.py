@@ -41,6 +41,6 @@ def test_pyright_finds_the_mistakes_and_no_other(project: Path) -> None:
     program = Path(pyright.__file__).parent / "dist" / "index.js"
     command = [os.fspath(NODE), os.fspath(program), "--outputjson", "--pythonpath", sys.executable, "test_calls.py"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=110, check=False)
-    said = json.loads(done.stdout)["generalDiagnostics"]
-    found = {problem["range"]["start"]["line"] + 1 for problem in said if problem["severity"] == "error"}
+    problems = json.loads(done.stdout)["generalDiagnostics"]
+    found = {problem["range"]["start"]["line"] + 1 for problem in problems if problem["severity"] == "error"}
     assert found == WRONG, done.stdout

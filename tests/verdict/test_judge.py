@@ -60,16 +60,16 @@ def test_an_expected_journey_without_a_result_is_unknown():
 
 def test_failed_and_then_passed_is_intermittent_and_not_forgotten():
     verdict = judge_run(RUN, [journey("a")], [result("a", "failed"), result("a", "passed", 2)], NOW)
-    (one,) = verdict.journeys
-    assert (one.outcome, one.intermittent, len(one.results)) == ("passed", True, 2)
+    (judgement,) = verdict.journeys
+    assert (judgement.outcome, judgement.intermittent, len(judgement.results)) == ("passed", True, 2)
 
 
 @pytest.mark.parametrize("outcomes", [("failed", "passed"), ("passed", "failed")])
 def test_of_two_first_attempts_as_several_workers_make_them_the_worst_counts(outcomes):
     results = [msgspec.structs.replace(result("a", outcome), started_at=NOW.replace(second=second))
                for second, outcome in enumerate(outcomes)]  # fmt: skip
-    (one,) = judge_run(RUN, [journey("a")], results, NOW).journeys
-    assert (one.outcome, one.intermittent) == ("failed", False)
+    (judgement,) = judge_run(RUN, [journey("a")], results, NOW).journeys
+    assert (judgement.outcome, judgement.intermittent) == ("failed", False)
 
 
 @pytest.mark.parametrize(

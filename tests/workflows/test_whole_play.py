@@ -146,14 +146,14 @@ def test_one_fault_from_the_workflow_to_its_end(tmp_path, centre, people, store,
     runners = Runners(OURS, checkout(tmp_path / "checkout", centre.url, store), tmp_path, shell_environ)
     slots = slots_from_now()
     shared = people.environ | {"HISTORY": f"sqlite:///{tmp_path / 'shared.db'}"}
-    told = {
+    variables = {
         "GITHUB_STEP_SUMMARY": str(tmp_path / "job.md"), "GITHUB_OUTPUT": str(tmp_path / "output"),
         "VISIBILITY": "public", "RUN_ID": "7", "REPOSITORY": "ops/watch",
     }  # fmt: skip
 
     centre.fault("empty_200_schema_drift")
     names = ("Unpack the history", "Run", "Sweep", "Pack the history", "Report", "How to open it")
-    first = runners.steps(*names, SLOT=next(slots), **shared, **told)["Run"]
+    first = runners.steps(*names, SLOT=next(slots), **shared, **variables)["Run"]
     assert first.returncode == 1, first.stdout + first.stderr
     job = (tmp_path / "job.md").read_text()
     assert job.startswith("### 1 of 1 journey fails on demo"), "who opens the job sees first how the target is"

@@ -105,8 +105,8 @@ def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sen
             why=f"The channel {source} answers with a redirect ({moved}), and what is sent there is read by nobody for "
             "certain. Give the address that it leads to.",
         )
-    said = "took no notice of it (None)" if answer is None else "did not take it"
-    return Sent(accepted=False, why=f"The channel {source} {said}.")
+    excuse = "took no notice of it (None)" if answer is None else "did not take it"
+    return Sent(accepted=False, why=f"The channel {source} {excuse}.")
 
 
 @contextmanager

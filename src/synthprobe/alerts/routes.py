@@ -226,7 +226,7 @@ def lint(
     """What would keep a message from reaching anybody, or keep somebody silent for too long."""
     if config.routes and find_spec("apprise") is None:
         yield missing("alerts", "Sending alerts")
-    for name in {route.name for route in config.routes if sum(route.name == one.name for one in config.routes) > 1}:
+    for name in {route.name for route in config.routes if sum(route.name == other.name for other in config.routes) > 1}:
         yield f"Two routes are called {name!r}. Give each its own name."
     for route in config.routes:
         if not route.to:
@@ -242,13 +242,13 @@ def lint(
         yield from (f"The route {route.name!r} has {key}: {sentence}" for key, sentence in route.wrong())
         if route.escalate and route is config.routes[-1]:
             yield f"The route {route.name!r} escalates, and no route stands after it. Add one, or remove escalate."
-    for one in URGENCIES:
+    for urgency in URGENCIES:
         if not any(
-            (not route.urgency or one in route.urgency)
+            (not route.urgency or urgency in route.urgency)
             and not (route.target or route.severity or route.cause_class or route.owner)
             for route in config.routes
         ):
-            yield f"No route takes every {one!r}. Add a last [[alerts.routes]] without other match keys for it."
+            yield f"No route takes every {urgency!r}. Add a last [[alerts.routes]] without other match keys for it."
     for mute in mutes:
         yield from mute.wrong(now)
         if journeys is not None and mute.journey and mute.journey not in journeys:

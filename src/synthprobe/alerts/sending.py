@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from synthprobe.alerts.channels import SPARE_S, Channel
-from synthprobe.alerts.due import Due, due
+from synthprobe.alerts.schedule import Due, due
 from synthprobe.alerts.message import Background, write_drill
 from synthprobe.alerts.outbox import Attempt, Letter, Outbox
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute
@@ -124,18 +124,18 @@ def drill(
 ) -> list[tuple[str, bool, str]]:
     """Send a message that asks nothing over every channel of every route, and read it back where that is possible."""
     results = []
-    for one in config.routes:
-        if route not in {None, one.name}:
+    for alert_route in config.routes:
+        if route not in {None, alert_route.name}:
             continue
         word = f"drill-{secrets.token_hex(4)}"
-        alert = write_drill(one.name, one.urgency[0] if one.urgency else "ticket", word, now)
-        for source in (*one.to, *one.second):
+        alert = write_drill(alert_route.name, alert_route.urgency[0] if alert_route.urgency else "ticket", word, now)
+        for source in (*alert_route.to, *alert_route.second):
             sent = channel(source, alert)
             works, sentence = sent.accepted, sent.why or "The channel took it."
-            if works and one.read_back and read and source == one.to[0]:
-                works = word in read(one.read_back)
+            if works and alert_route.read_back and read and source == alert_route.to[0]:
+                works = word in read(alert_route.read_back)
                 sentence = "It was read back." if works else "The channel took it, but it did not arrive."
-            results.append((f"{one.name} {source}", works, sentence))
+            results.append((f"{alert_route.name} {source}", works, sentence))
     return results
 
 

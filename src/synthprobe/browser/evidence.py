@@ -217,7 +217,7 @@ class BrowserEvidence:
             network_request(json.loads(line)["snapshot"], describe, lambda name: read(name).read_bytes())
             for line in lines
         )
-        return [one for one in found if one.at is None or one.at >= since]
+        return [request for request in found if request.at is None or request.at >= since]
 
     def traces(self) -> list[Path]:
         """Write what the journey did in each context into the private folder."""

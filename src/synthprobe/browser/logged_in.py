@@ -85,10 +85,10 @@ class Sessions:
     def _learned(self, user: str, state: Any) -> None:
         for cookie in state.get("cookies", ()):
             self._mask(str(cookie["value"]), f"the cookie {cookie['name']}")
-        stored = (one for origin in state.get("origins", ()) for one in origin.get("localStorage", ()))
-        for one in stored:
-            if len(one["value"]) >= _SHORTEST:
-                self._mask(str(one["value"]), f"{one['name']} in the page's storage")
+        stored = (entry for origin in state.get("origins", ()) for entry in origin.get("localStorage", ()))
+        for item in stored:
+            if len(item["value"]) >= _SHORTEST:
+                self._mask(str(item["value"]), f"{item['name']} in the page's storage")
         self._states[user] = state
 
 

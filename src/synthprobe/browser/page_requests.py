@@ -176,7 +176,7 @@ def _learn_from_request(learner: Learner, url: str, options: Mapping[str, Any]) 
 
 
 def _learn_from_answer(learner: Learner, answer: APIResponse) -> None:
-    learner.learn_from_response_headers((one["name"], one["value"]) for one in answer.headers_array)
+    learner.learn_from_response_headers((header["name"], header["value"]) for header in answer.headers_array)
     with suppress(Error):  # it has no body, or it is gone
         learner.learn_from_body(answer.body(), answer.headers.get("content-type", ""), answer.url)
 

@@ -99,7 +99,7 @@ def _resource(content: bytes, suffix: str, kind: str, redactor: Redactor) -> byt
         return b""
     if is_messages(content):
         messages = _messages([json.loads(line) for line in content.splitlines() if line.strip()], redactor)
-        return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in messages).encode()
+        return "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in messages).encode()
     known = {".json": "application/json", ".dat": "application/x-www-form-urlencoded"}.get(suffix, "text/plain")
     return redactor.body(text, kind if kind not in {"", "x-unknown"} else known).encode()
 
@@ -129,8 +129,8 @@ def _typed_unseen(entries: list[Any]) -> set[str]:
     """All that was typed, where no snapshot of a page says what kind of field it was typed into."""
     if any(isinstance(entry, dict) and entry.get("type") == "frame-snapshot" for entry in entries):
         return set()
-    actions = [one for one in entries if isinstance(one, dict) and str(one.get("method", "")).lower() in _ENTERING]
-    given = [one.get("params") or {} for one in actions]
+    actions = [entry for entry in entries if isinstance(entry, dict) and str(entry.get("method", "")).lower() in _ENTERING]
+    given = [action.get("params") or {} for action in actions]
     texts = [params.get(name) for params in given for name in ("value", "text")]
     letters = [key for params in given if len(key := params.get("key") or "") == 1]  # longer ones are names: Enter
     return {text for text in (*texts, *letters) if isinstance(text, str) and text}
@@ -164,20 +164,20 @@ def _mask_typed(entries: list[Any], typed: set[str], redactor: Redactor) -> None
 
 def _messages(messages: list[Any], redactor: Redactor) -> list[Any]:
     """WebSocket messages, each direction searched as one text."""
-    cleaned = [dict(one) if isinstance(one, dict) else one for one in messages]
-    ways = {str(one.get("type")) for one in cleaned if isinstance(one, dict)}
+    cleaned = [dict(message) if isinstance(message, dict) else message for message in messages]
+    ways = {str(message.get("type")) for message in cleaned if isinstance(message, dict)}
     for way in ways:
-        same = [one for one in cleaned if isinstance(one, dict) and str(one.get("type")) == way]
-        texts = [one for one in same if one.get("opcode") != _BINARY and isinstance(one.get("data"), str)]
-        for one, data in zip(texts, redactor.pieces([one["data"] for one in texts]), strict=True):
-            one["data"] = redactor.body(data, "application/json")
-        binary = [one for one in same if one.get("opcode") == _BINARY and isinstance(one.get("data"), str)]
-        decoded = [base64.b64decode(one["data"] + "==").decode("latin-1") for one in binary]
+        same = [message for message in cleaned if isinstance(message, dict) and str(message.get("type")) == way]
+        texts = [message for message in same if message.get("opcode") != _BINARY and isinstance(message.get("data"), str)]
+        for frame, data in zip(texts, redactor.pieces([text["data"] for text in texts]), strict=True):
+            frame["data"] = redactor.body(data, "application/json")
+        binary = [message for message in same if message.get("opcode") == _BINARY and isinstance(message.get("data"), str)]
+        decoded = [base64.b64decode(message["data"] + "==").decode("latin-1") for message in binary]
         joined = "".join(decoded).encode("latin-1")
         named = [redactor.body(data, "application/octet-stream") for data in decoded]
         if redactor.residual(joined) or redactor.pieces(decoded) != decoded or named != decoded:
-            for one in binary:
-                one["data"] = base64.b64encode(MASK.encode()).decode()
+            for frame in binary:
+                frame["data"] = base64.b64encode(MASK.encode()).decode()
     return cleaned
 
 
@@ -190,7 +190,7 @@ def _clean(value: Any, renamed: dict[str, str], redactor: Redactor) -> Any:
             if field.typed or (field.value and is_secret_name(field.name)):
                 shown = {k: MASK if k in {_VALUE, "value", "content"} else v for k, v in value[1].items()}
                 value = [value[0], shown, *value[2:]]
-        return [_clean(one, renamed, redactor) for one in value]
+        return [_clean(item, renamed, redactor) for item in value]
     if isinstance(value, dict):
         if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
             value = {**value, "value": redactor.header(value["name"], value["value"])}
@@ -203,7 +203,7 @@ def _clean(value: Any, renamed: dict[str, str], redactor: Redactor) -> Any:
             value = {**value, "postData": {**post, "text": redactor.body(post["text"], str(post.get("mimeType", "")))}}
         addresses = {name: redactor.url(value[name]) for name in _ADDRESSES if isinstance(value.get(name), str)}
         value = {**value, **addresses}
-        return {redactor.text(key): _clean(one, renamed, redactor) for key, one in value.items()}
+        return {redactor.text(key): _clean(item, renamed, redactor) for key, item in value.items()}
     return redactor.data(value)
 
 
@@ -323,7 +323,7 @@ def _content(body: dict[str, Any], read: Read) -> bytes:
 
 def _pairs(headers: Any) -> list[tuple[str, str]]:
     given = headers if isinstance(headers, list) else []
-    return [(str(one.get("name", "")), str(one.get("value", ""))) for one in given if isinstance(one, dict)]
+    return [(str(header.get("name", "")), str(header.get("value", ""))) for header in given if isinstance(header, dict)]
 
 
 def _learn_from_messages(messages: list[dict[str, Any]], learner: Learner) -> None:

@@ -80,9 +80,9 @@ def launch_arguments(
             "Run the journeys with --browser chromium."
         )
     arguments = list(given.get("args") or ())
-    refused = [one for one in arguments if one.split("=")[0] in _OWN_ARGUMENTS]
+    refused = [argument for argument in arguments if argument.split("=")[0] in _OWN_ARGUMENTS]
     if target.production:
-        refused += [one for one in arguments if one.split("=")[0] in _UNSAFE_ARGUMENTS]
+        refused += [argument for argument in arguments if argument.split("=")[0] in _UNSAFE_ARGUMENTS]
     if given.get("proxy") or refused:
         what = ", ".join(refused) or "a proxy"
         raise ConfigurationError(
@@ -145,7 +145,7 @@ class GuardedBrowser:
         return {
             host: count
             for host, count in sorted(self._refused.items())
-            if not any(matches_host(host, one) for one in known)
+            if not any(matches_host(host, pattern) for pattern in known)
         }
 
     def explain(self, failure: Failure, *, of_page: bool = True) -> Failure:
@@ -278,8 +278,8 @@ class GuardedBrowser:
         if self._credentials.identities:
             self._introduce()
             ours["client_certificates"] = [
-                {"origin": one.origin, "cert": one.chain, "key": one.key, "passphrase": one.password}
-                for one in self._credentials.identities
+                {"origin": identity.origin, "cert": identity.chain, "key": identity.key, "passphrase": identity.password}
+                for identity in self._credentials.identities
             ]
         agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
         return {**ours, **given, "user_agent": agent}
@@ -288,8 +288,8 @@ class GuardedBrowser:
         """See once that certificates are accepted: of a refusal Playwright makes a page, as if it were the target's."""
         if not self._introduced:
             api = Api(self.guard.target, Redactor(), guard=self.guard, credentials=self._credentials)
-            for one in self._credentials.identities:
-                _ = api.request("HEAD", f"{one.origin}/", allow_redirects=False).status
+            for identity in self._credentials.identities:
+                _ = api.request("HEAD", f"{identity.origin}/", allow_redirects=False).status
             api.session.close()
             self._introduced = True
 

@@ -51,7 +51,7 @@ def alert(
 
 def _test(project: Project, route: str | None, *, back: bool) -> None:
     alerts = project.config.alerts
-    names = [one.name for one in alerts.routes]
+    names = [route.name for route in alerts.routes]
     if not names:
         raise ConfigurationError(
             "There is no route, so nobody is told of anything. Add a table [[alerts.routes]] to synthprobe.toml."
@@ -75,7 +75,7 @@ def _send(project: Project) -> None:
 
 
 def _list(project: Project, route: str | None, *, as_json: bool) -> None:
-    routes = {one.name for one in project.config.alerts.routes}
+    routes = {route.name for route in project.config.alerts.routes}
     with pipeline.open_outbox(project) as outbox:
         letters = [letter for letter in outbox.waiting() if route in {None, letter.alert.route}]
     if as_json:

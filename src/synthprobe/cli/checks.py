@@ -21,7 +21,7 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.alerts.routes import lint as lint_routes
 from synthprobe.alerts.routes import read_mutes
-from synthprobe.cli.known import journey_ids
+from synthprobe.cli.lookup import journey_ids
 from synthprobe.errors import SecretError, SynthprobeError, TargetError
 from synthprobe.journey.api import Api
 from synthprobe.project import Project
@@ -181,9 +181,9 @@ def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
         return
     redactor = project.redactor
     credentials = project.credentials(target)
-    for one in credentials.identities:
-        if one.ends - datetime.now(UTC) < _SOON:
-            yield "warning", f"The client certificate for {one.origin} ends on {one.ends:%Y-%m-%d}. Renew it before."
+    for identity in credentials.identities:
+        if identity.ends - datetime.now(UTC) < _SOON:
+            yield "warning", f"The client certificate for {identity.origin} ends on {identity.ends:%Y-%m-%d}. Renew it before."
     api = Api(target, redactor, credentials=credentials)
     host = urlsplit(target.base_url).hostname
     try:

@@ -45,7 +45,7 @@ class Drilled:
     name: str
     truth: str
     noticed: tuple[str, ...]
-    said: str = ""
+    cause_class: str = ""
     rule: str = ""
     runbook: str = ""
     wanted_runbook: str = ""
@@ -66,8 +66,8 @@ class Drilled:
             return "No journey that was expected to notice it did."
         if self.called_code and self.truth in _NEVER_CODE:
             return f"A {self.truth} fault was called code in {', '.join(self.called_code)}."
-        if self.said not in {self.truth, "unknown"}:
-            return f"It was classed as {self.said} by the rule {self.rule}; {self.truth} was expected."
+        if self.cause_class not in {self.truth, "unknown"}:
+            return f"It was classed as {self.cause_class} by the rule {self.rule}; {self.truth} was expected."
         if not self.wanted_runbook or self.runbook != self.wanted_runbook:
             wanted = self.wanted_runbook or f"one with 'drill: {self.name}'"
             return f"The runbook {self.runbook or 'none'} was matched; {wanted} was expected."
@@ -97,18 +97,18 @@ class Paired:
 def incidents_of(verdict: Verdict) -> tuple[str, ...]:
     """The incidents of a run, each in a line: class, page, and the journeys that show it."""
     found: dict[str, list[JourneyVerdict]] = {}
-    for one in verdict.journeys:
-        if one.incident:
-            found.setdefault(one.incident, []).append(one)
+    for judgement in verdict.journeys:
+        if judgement.incident:
+            found.setdefault(judgement.incident, []).append(judgement)
     return tuple(
-        f"{words.cause_and_page(its[0].triage, its[0].runbook, its[0].general)} "
-        f"({', '.join(sorted(one.journey.id for one in its))})"
-        for its in found.values()
+        f"{words.cause_and_page(judgements[0].triage, judgements[0].runbook, judgements[0].general)} "
+        f"({', '.join(sorted(judgement.journey.id for judgement in judgements))})"
+        for judgements in found.values()
     )
 
 
 def _wrong_pages(verdict: Verdict, right: Collection[str]) -> tuple[str, ...]:
-    return tuple(f"{one.journey.id}: {one.runbook}" for one in verdict.journeys if one.runbook not in {"", *right})
+    return tuple(f"{judgement.journey.id}: {judgement.runbook}" for judgement in verdict.journeys if judgement.runbook not in {"", *right})
 
 
 class Drill:
@@ -125,7 +125,7 @@ class Drill:
         for sentence in shelf.refused:
             _console.print(sentence)
         self.pages = shelf.runbooks
-        self.runbooks = {one.drill: one for one in self.pages if one.drill}
+        self.runbooks = {runbook.drill: runbook for runbook in self.pages if runbook.drill}
 
     def healthy(self) -> tuple[str, ...]:
         """Journeys that do not pass although nothing is wrong, and why; who did not is asked once more."""
@@ -150,44 +150,44 @@ class Drill:
             return drilled if drilled.wrong() else self._follow(drilled, folder, variables, healing)
 
     def _noticed(self, fault: Fault, verdict: Verdict) -> Drilled:
-        noticed = [one for one in verdict.journeys if one.outcome in {"failed", "degraded"}]
+        noticed = [judgement for judgement in verdict.journeys if judgement.outcome in {"failed", "degraded"}]
         order = {id: place for place, id in enumerate(fault.noticed_by)}
         # the most telling journey speaks for the fault, as it does for an incident
-        lead = min(noticed, key=lambda one: (is_vague(one.triage), order.get(one.journey.id, 99)), default=None)
+        lead = min(noticed, key=lambda judgement: (is_vague(judgement.triage), order.get(judgement.journey.id, 99)), default=None)
         runbook = self.runbooks.get(fault.name)
-        subjects = {one.subject.journey: one.subject for one in tell(verdict)}
+        subjects = {subject.subject.journey: subject.subject for subject in tell(verdict)}
         subject = subjects.get(lead.journey.id) if lead else None
         return Drilled(
             name=fault.name,
             truth=fault.cause or "decoy",
-            noticed=tuple(one.journey.id for one in noticed),
-            said=lead.triage.cause_class if lead and lead.triage else "",
+            noticed=tuple(judgement.journey.id for judgement in noticed),
+            cause_class=lead.triage.cause_class if lead and lead.triage else "",
             rule=lead.triage.rule if lead and lead.triage else "",
             runbook=lead.runbook if lead else "",
             wanted_runbook=runbook.id if runbook else "",
             tied=match(self.pages, subject).tied if subject else (),
-            called_code=tuple(one.journey.id for one in noticed if one.triage and one.triage.cause_class == "code"),
+            called_code=tuple(judgement.journey.id for judgement in noticed if judgement.triage and judgement.triage.cause_class == "code"),
             incidents=incidents_of(verdict),
             wrong_pages=_wrong_pages(verdict, {runbook.id} if runbook else set()),
-            ran=tuple(one.journey.id for one in verdict.journeys),
+            ran=tuple(judgement.journey.id for judgement in verdict.journeys),
             samples=tuple(
-                sampled(fault.name, runbook.id if runbook else "", subjects[one.journey.id])
-                for one in noticed
-                if one.journey.id in subjects
+                sampled(fault.name, runbook.id if runbook else "", subjects[judgement.journey.id])
+                for judgement in noticed
+                if judgement.journey.id in subjects
             ),
         )
 
-    def pair(self, one: Fault, other: Fault) -> Paired:
+    def pair(self, first_fault: Fault, other: Fault) -> Paired:
         """Run every journey with two faults at once."""
         with ExitStack() as healing:
-            healing.enter_context(self.system.broken(one.name))
+            healing.enter_context(self.system.broken(first_fault.name))
             healing.enter_context(self.system.broken(other.name))
             _, verdict = self._run(())
-        right = {self.runbooks[fault.name].id for fault in (one, other) if fault.name in self.runbooks}
+        right = {self.runbooks[fault.name].id for fault in (first_fault, other) if fault.name in self.runbooks}
         return Paired(
-            names=(one.name, other.name),
+            names=(first_fault.name, other.name),
             incidents=incidents_of(verdict),
-            right_pages=tuple(sorted({one.runbook for one in verdict.journeys} & right)),
+            right_pages=tuple(sorted({judgement.runbook for judgement in verdict.journeys} & right)),
             wrong_pages=_wrong_pages(verdict, right),
         )
 
@@ -209,13 +209,13 @@ class Drill:
 
     def _again(self, journeys: Sequence[str]) -> Mapping[str, Outcome]:
         _, verdict = self._run([self.places[id] for id in journeys])
-        return {one.journey.id: one.outcome for one in verdict.journeys}
+        return {judgement.journey.id: judgement.outcome for judgement in verdict.journeys}
 
     def decoy(self, decoy: Fault) -> Drilled:
         """Run every journey under a decoy, which nobody may notice."""
         with self.system.broken(decoy.name):
             _, verdict = self._run(())
-        noticed = tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
+        noticed = tuple(judgement.journey.id for judgement in verdict.journeys if judgement.outcome != "passed")
         return Drilled(name=decoy.name, truth="decoy", noticed=noticed)
 
     def _run(self, paths: Sequence[str]) -> tuple[Path, Verdict]:
@@ -274,10 +274,10 @@ def drill(
             done += _drilled(project, plan, faults, exercise, workers, whole=whole)
     if score:
         _console.print(_matrix(done))
-    if found := [one for one in done if one.truth != "decoy" and one.noticed]:
-        opened = sum(len(one.incidents) for one in found)
+    if found := [drilled for drilled in done if drilled.truth != "decoy" and drilled.noticed]:
+        opened = sum(len(drilled.incidents) for drilled in found)
         _console.print(f"{opened} incidents for {len(found)} causes: {opened / len(found):.2f} per cause.")
-    failed = [one for one in done if one.wrong()]
+    failed = [drilled for drilled in done if drilled.wrong()]
     _console.print(f"{len(done) - len(failed)} of {len(done)} held.")
     raise typer.Exit(1 if failed else 0)
 
@@ -290,7 +290,7 @@ def _drilled(
         for fault in faults:
             result = it.fault(fault) if fault.cause else it.decoy(fault)
             wrong = result.wrong()
-            held = f"{result.said}, {result.runbook}: {result.followed}" if fault.cause else "silent"
+            held = f"{result.cause_class}, {result.runbook}: {result.followed}" if fault.cause else "silent"
             _console.print(f"{'✗' if wrong else '✓'} {fault.name}: {wrong or held}")
             if len(result.incidents) > 1:
                 _say_incidents(result.incidents)
@@ -327,13 +327,13 @@ def _drill_pairs(project: Project, plans: Sequence[DrillPlan], names: Sequence[s
         pairs = list(combinations(faults if names else _of_each_class(faults), 2))
         if pairs:
             with _started(project, plan, workers) as it:
-                done += [_printed(it.pair(one, other)) for one, other in pairs]
+                done += [_printed(it.pair(fault, other)) for fault, other in pairs]
     if not done:
         raise ConfigurationError("No pair can be made of these faults. Name at least two faults of one system.")
-    opened, wrong = sum(len(one.incidents) for one in done), sum(len(one.wrong_pages) for one in done)
+    opened, wrong = sum(len(pair.incidents) for pair in done), sum(len(pair.wrong_pages) for pair in done)
     share = f"{opened / len(done):.2f} per pair, 2.00 wanted"
     _console.print(f"{opened} incidents for {len(done)} pairs: {share}; wrong pages: {wrong}.")
-    return sum(one.wrong() for one in done)
+    return sum(pair.wrong() for pair in done)
 
 
 def _printed(paired: Paired) -> Paired:
@@ -351,8 +351,8 @@ def _of_each_class(faults: Sequence[Fault]) -> list[Fault]:
     by_class: dict[str, list[Fault]] = {}
     for fault in faults:
         by_class.setdefault(fault.cause or "", []).append(fault)
-    ranked = [(place, fault) for its in by_class.values() for place, fault in enumerate(its)]
-    return [fault for _, fault in sorted(ranked, key=lambda one: one[0])[:12]]
+    ranked = [(place, fault) for group in by_class.values() for place, fault in enumerate(group)]
+    return [fault for _, fault in sorted(ranked, key=lambda pair: pair[0])[:12]]
 
 
 def _say_incidents(incidents: Sequence[str]) -> None:
@@ -372,15 +372,15 @@ def _revision(root: Path) -> str:
 
 def _matrix(done: Sequence[Drilled]) -> Table:
     """Rows are the truth, columns what was said."""
-    faults = [one for one in done if one.truth != "decoy"]
-    counted = Counter((one.truth, one.said or "not found") for one in faults)
+    faults = [drilled for drilled in done if drilled.truth != "decoy"]
+    counted = Counter((drilled.truth, drilled.cause_class or "not found") for drilled in faults)
     classes = ["code", "infra", "config", "data", "dependency", "user"]
-    said = [*classes, *sorted({say for _, say in counted} - set(classes))]
+    columns = [*classes, *sorted({say for _, say in counted} - set(classes))]
     table = Table(title="Class of the fault (rows), class that was said (columns)")
-    for heading in ("", *said, "faults"):
+    for heading in ("", *columns, "faults"):
         table.add_column(heading, justify="right" if heading else "left")
     for truth in classes:
-        total = sum(counted[truth, say] for say in said)
+        total = sum(counted[truth, say] for say in columns)
         if total:
-            table.add_row(truth, *(str(counted[truth, say] or "") for say in said), str(total))
+            table.add_row(truth, *(str(counted[truth, say] or "") for say in columns), str(total))
     return table

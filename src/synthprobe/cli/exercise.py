@@ -58,7 +58,7 @@ class Desk:
         """Type the commands of Confirm, and compare what they print with what is expected beside them."""
         section = runbook.section("Confirm")
         commands = section.commands if section else ()
-        return next((said for one in commands if (said := self._compared(runbook, one, self._type(one)[1]))), "")
+        return next((mismatch for command in commands if (mismatch := self._compared(runbook, command, self._type(command)[1]))), "")
 
     def mend(
         self, runbook: Runbook, journeys: Sequence[str], rerun: Callable[[Sequence[str]], Mapping[str, Outcome]]
@@ -76,17 +76,17 @@ class Desk:
         """Run the probe that Verify names, and compare its independent read with what is expected."""
         section = runbook.section("Verify")
         commands = section.commands if section else ()
-        if not any("synthprobe run" in one.shell for one in commands) or not any(one.says for one in commands):
+        if not any("synthprobe run" in command.shell for command in commands) or not any(command.says for command in commands):
             return (
                 f"Verify of {runbook.path} cannot be checked: a probe and an independent read with a line "
                 "'Expected: ...' below it were expected."
             )
-        for one in commands:
-            code, output = self._type(one)
-            if code and "synthprobe run" in one.shell:
-                return f"{runbook.path}:{one.line}: the probe of Verify is not green: {self._excerpt(output)}"
-            if said := self._compared(runbook, one, output):
-                return said
+        for verify_command in commands:
+            code, output = self._type(verify_command)
+            if code and "synthprobe run" in verify_command.shell:
+                return f"{runbook.path}:{verify_command.line}: the probe of Verify is not green: {self._excerpt(output)}"
+            if mismatch := self._compared(runbook, verify_command, output):
+                return mismatch
         return ""
 
     def _applied(
@@ -150,14 +150,14 @@ class Desk:
         return done.returncode, done.stdout.decode("utf-8", "replace")
 
     def _compared(self, runbook: Runbook, command: Command, output: str) -> str:
-        said = holds(command, output)
-        if not said:
+        mismatch = holds(command, output)
+        if not mismatch:
             return ""
-        return f"{runbook.path}:{command.line}: {said} It printed: {self._excerpt(output)}"
+        return f"{runbook.path}:{command.line}: {mismatch} It printed: {self._excerpt(output)}"
 
     def _excerpt(self, output: str) -> str:
-        told = " ".join(self._mask.text(output).split())
-        return f"… {told[-_EXCERPT:]}" if len(told) > _EXCERPT else told or "nothing."  # what a run says is at its end
+        text = " ".join(self._mask.text(output).split())
+        return f"… {text[-_EXCERPT:]}" if len(text) > _EXCERPT else text or "nothing."  # what a run says is at its end
 
 
 @contextmanager
@@ -180,12 +180,12 @@ def desk(project: Project, target: Target, variables: Mapping[str, Secret], run:
 
 def _settings(config: Config, target: Target) -> str:
     """The configuration of the copy: this target only, nobody is told, and nothing shared is written to."""
-    told = msgspec.to_builtins(config)
+    settings = msgspec.to_builtins(config)
     for key in ("alerts", "heartbeat", "history"):
-        del told[key]
-    told["default_target"] = target.name
-    told["targets"] = {target.name: {k: v for k, v in msgspec.to_builtins(target).items() if k != "name"}}
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in told.items() if value is not None)
+        del settings[key]
+    settings["default_target"] = target.name
+    settings["targets"] = {target.name: {k: v for k, v in msgspec.to_builtins(target).items() if k != "name"}}
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in settings.items() if value is not None)
 
 
 def _toml(value: Any) -> str:

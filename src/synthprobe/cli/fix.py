@@ -14,7 +14,7 @@ import typer
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.cli.known import RecordedIncidents, account, fixing_actor, signatures_of
+from synthprobe.cli.lookup import RecordedIncidents, account, fixing_actor, signatures_of
 from synthprobe.cli.options import AsJson, BaseUrl, TargetName, complete_fixes, complete_incidents, complete_roles
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
@@ -56,20 +56,20 @@ def plan(
         raise ConfigurationError(
             "--incident is missing: the incident that the fix is for. See: synthprobe incident list"
         )
-    desk, one, incidents = _desk(fix, target, base_url)
-    planned = desk.plan(one, incidents.get(incident), _pairs(inputs), who=account())
+    desk, chosen_fix, incidents = _desk(fix, target, base_url)
+    planned = desk.plan(chosen_fix, incidents.get(incident), _pairs(inputs), who=account())
     if as_json:
         plan = planned and {"seen": planned.seen, "steps": planned.steps, "changes": planned.touches}
-        print_json({"fix": one.id, "needed": plan is not None, "plan": desk.redactor.data(plan)})
+        print_json({"fix": chosen_fix.id, "needed": plan is not None, "plan": desk.redactor.data(plan)})
         return
     if planned is None:
-        _console.print(f"{one.title}: not needed, the target is as it should be.")
+        _console.print(f"{chosen_fix.title}: not needed, the target is as it should be.")
         return
     _console.print(desk.redactor.text(f"Seen now: {planned.seen}"))
     for step in planned.steps:
         _console.print(desk.redactor.text(f"Would: {step}"))
     _console.print(desk.redactor.text(f"Changes: {', '.join(planned.touches)}"))
-    _console.print(f"Undo: {'cannot be undone, ' + one.irreversible if one.irreversible else 'yes'}")
+    _console.print(f"Undo: {'cannot be undone, ' + chosen_fix.irreversible if chosen_fix.irreversible else 'yes'}")
     _console.print("Nothing was changed. To do it: synthprobe fix apply, with the same words and --by ROLE --really.")
 
 
@@ -85,9 +85,9 @@ def apply(
     inputs: _Inputs = None,
 ) -> None:
     """Apply a fix and verify it; a dry run without `--really`. Exit code 1 when it did not help."""
-    desk, one, incidents = _desk(fix, target, base_url)
+    desk, chosen_fix, incidents = _desk(fix, target, base_url)
     who = fixing_actor(by, Project.here())
-    done = desk.apply(one, incidents.get(incident), who, _pairs(inputs), really=really, automatic=automatic)
+    done = desk.apply(chosen_fix, incidents.get(incident), who, _pairs(inputs), really=really, automatic=automatic)
     for note in desk.audit.notes:
         _console.print(note)
     if done.ok and done.changed:  # the monitor closes it; by what, only this command knows
@@ -113,21 +113,21 @@ def _list(*, as_json: bool) -> None:
     project = Project.here()
     fixes = known_fixes(project)
     if as_json:
-        print_json({"fixes": [_fix_data(one) for one in fixes.values()]})
+        print_json({"fixes": [_fix_data(fix) for fix in fixes.values()]})
         return
     if not fixes:
         written_as = (files("synthprobe.cli") / "scaffold" / "fix.txt").read_text("utf-8").rstrip()
         _console.print(f"There are no fixes in {project.config.fixes.folder}/. {written_as}")
-    for one in fixes.values():
-        undo = f"cannot be undone: {one.irreversible}" if one.irreversible else "can be undone"
-        asks = ", needs approval" if one.approval else ""
-        inputs = f", inputs: {', '.join(one.inputs)}" if one.inputs else ""
-        _console.print(f"{one.id}: {one.title} ({', '.join(one.roles)}{asks}; {undo}{inputs})")
+    for known_fix in fixes.values():
+        undo = f"cannot be undone: {known_fix.irreversible}" if known_fix.irreversible else "can be undone"
+        asks = ", needs approval" if known_fix.approval else ""
+        inputs = f", inputs: {', '.join(known_fix.inputs)}" if known_fix.inputs else ""
+        _console.print(f"{known_fix.id}: {known_fix.title} ({', '.join(known_fix.roles)}{asks}; {undo}{inputs})")
 
 
-def _fix_data(one: Fix) -> dict[str, object]:
+def _fix_data(fix: Fix) -> dict[str, object]:
     names = ("id", "title", "roles", "writes", "approval", "irreversible")
-    return {name: getattr(one, name) for name in names} | {"inputs": list(one.inputs)}
+    return {name: getattr(fix, name) for name in names} | {"inputs": list(fix.inputs)}
 
 
 def _desk(
@@ -165,7 +165,7 @@ def _rerun(project: Project, target: Target, journeys: Sequence[str]) -> Mapping
         return {}
     order = RunOrder(paths=tuple(paths), address_given=True)
     _, verdict = run_journeys(project, target, order)
-    return {one.journey.id: one.outcome for one in verdict.journeys}
+    return {judgement.journey.id: judgement.outcome for judgement in verdict.journeys}
 
 
 def known_fixes(project: Project, fix: str | None = None) -> dict[str, Fix]:
@@ -178,10 +178,10 @@ def known_fixes(project: Project, fix: str | None = None) -> dict[str, Fix]:
 
 def _pairs(given: Sequence[str] | None) -> dict[str, str]:
     pairs: dict[str, str] = {}
-    for one in given or ():
-        name, separator, value = one.partition("=")
+    for pair in given or ():
+        name, separator, value = pair.partition("=")
         if not separator:
-            raise ConfigurationError(f"The input {one!r} has no value; --input name=value was expected.")
+            raise ConfigurationError(f"The input {pair!r} has no value; --input name=value was expected.")
         if name in pairs:
             raise ConfigurationError(
                 f"The input {name!r} is given twice, {pairs[name]!r} and {value!r}. Give it once; a fix for two things "

@@ -41,7 +41,7 @@ def print_plan(
         )
     if as_json:
         shown = [
-            {"part": part.number, "expected_s": part.expected_s, "journeys": [one.id for one in part.journeys]}
+            {"part": part.number, "expected_s": part.expected_s, "journeys": [journey.id for journey in part.journeys]}
             for part in made.parts
         ]
         names = ("target", "slot", "digest", "revision", "locations", "quorum")
@@ -78,16 +78,16 @@ def matrix(made: Done) -> Table:
     """Journeys × locations: each journey that some location did not find well, and how many passed everywhere."""
     assert made.verdict is not None
     table = Table("journey", *(plain_line(location) for location in made.locations), box=None)
-    for one in made.verdict.journeys:
-        if {vote.outcome for vote in one.votes} != {"passed"}:
-            signs = {vote.location: f"{BADGES[vote.outcome][0]} {vote.outcome}" for vote in one.votes}
-            table.add_row(plain_line(one.journey.id), *(signs.get(location, "") for location in made.locations))
+    for judgement in made.verdict.journeys:
+        if {vote.outcome for vote in judgement.votes} != {"passed"}:
+            signs = {vote.location: f"{BADGES[vote.outcome][0]} {vote.outcome}" for vote in judgement.votes}
+            table.add_row(plain_line(judgement.journey.id), *(signs.get(location, "") for location in made.locations))
     table.add_row("passed", *(f"{_passed(made.verdict, location)}" for location in made.locations))
     return table
 
 
 def _passed(verdict: Verdict, location: str) -> int:
-    return sum(vote.location == location and vote.outcome == "passed" for one in verdict.journeys for vote in one.votes)
+    return sum(vote.location == location and vote.outcome == "passed" for judgement in verdict.journeys for vote in judgement.votes)
 
 
 def worker(

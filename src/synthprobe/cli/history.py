@@ -35,12 +35,12 @@ _console = open_console()
 @contextmanager
 def _history() -> Iterator[History]:
     with pipeline.open_history(Project.here()) as history:
-        said = len(history.notes)
+        count = len(history.notes)
         _say(history.notes)
         try:
             yield history
         finally:
-            _say(history.notes[said:])
+            _say(history.notes[count:])
 
 
 def _say(notes: Sequence[str]) -> None:
@@ -161,7 +161,7 @@ def _in_order(rows: list[_Row]) -> tuple[list[_Row], str]:
     if len(back) < _UNSORTED * (len(back) + forward):
         return rows, f"{where}: the rows are taken in the order of the file."
     newest_first = len(back) > forward
-    ordered = sorted(reversed(rows) if newest_first else rows, key=lambda one: one.at)
+    ordered = sorted(reversed(rows) if newest_first else rows, key=lambda row: row.at)
     return ordered, f"{where}: the file is not sorted, so its rows are taken in the order of their times."
 
 
@@ -186,12 +186,12 @@ def _nothing_to_judge(file: Path, unusable: Sequence[_Unusable]) -> str:
 def _blamed(unusable: Sequence[_Unusable]) -> str:
     """Each column that is to blame, how often, with an example of what stands there and what was expected."""
     first = {row.column: row for row in reversed(unusable)}
-    said = [
+    sentences = [
         f"Column {column}: {counted(count, 'row')}, for example {first[column].found!r} in row {first[column].number}; "
         f"expected was {_EXPECTED[column]}."
         for column, count in Counter(row.column for row in unusable).most_common()
     ]
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def _repeated(count: int) -> str:
@@ -224,8 +224,8 @@ def _rows(file: Path) -> Iterator[_Row | _Unusable]:
 
 def _row(number: int, row: dict[str, Any]) -> _Row | _Unusable:
     """A row that cannot be used counts as a row; of a failed run what it took does not matter."""
-    told = {column: (row[column] or "").strip() for column in _EXPECTED}
-    at, ms, ok = _seconds(told["timestamp"]), _number(told["ms"]), _STATUS.get(told["status"].lower())
+    cells = {column: (row[column] or "").strip() for column in _EXPECTED}
+    at, ms, ok = _seconds(cells["timestamp"]), _number(cells["ms"]), _STATUS.get(cells["status"].lower())
     blamed = {
         "timestamp": not 0 <= at < _LATEST,
         "status": ok is None,
@@ -233,7 +233,7 @@ def _row(number: int, row: dict[str, Any]) -> _Row | _Unusable:
     }
     for column, wrong in blamed.items():
         if wrong:
-            return _Unusable(number, column, told[column][:60])
+            return _Unusable(number, column, cells[column][:60])
     return _Row(number, at, ms, ok is True, "\x1f".join(map(str, row.values())))
 
 

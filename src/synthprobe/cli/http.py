@@ -86,7 +86,7 @@ def http(
             raise ConfigurationError(str(error)) from None
         console.print(_printable(redactor.text(f"It was not answered: {error}")))
         raise typer.Exit(1) from None
-    wrong = [one for one in statuses if (one != expect if expect is not None else one >= 400)]
+    wrong = [status for status in statuses if (status != expect if expect is not None else status >= 400)]
     if wrong:
         wanted = str(expect) if expect is not None else "one below 400"
         open_console(stderr=True).print(f"The status is {wrong[0]}; {wanted} was expected.")
@@ -168,4 +168,4 @@ def _certificate(target: Target, path: str) -> str:
 def _printable(text: str) -> str:
     """What the target sent is text to a terminal, and nothing else."""
     plain = text.replace("\r\n", "\n").rstrip("\n")
-    return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in plain)
+    return "".join(character if character.isprintable() or character in "\n\t" else f"\\x{ord(character):02x}" for character in plain)

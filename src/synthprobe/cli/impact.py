@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import remembered
-from synthprobe.cli.past import Past
+from synthprobe.cli.measurements import Past
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.errors import ConfigurationError
 from synthprobe.project import Project
@@ -39,9 +39,9 @@ def make_board(
 
 def marked(root: Path, title: str) -> Change:
     """A change of changes.toml."""
-    changes = {one.title: one for one in read_changes(root)}
+    changes = {change.title: change for change in read_changes(root)}
     if title not in changes:
-        known = ", ".join(repr(one) for one in changes) or "none"
+        known = ", ".join(repr(change) for change in changes) or "none"
         raise ConfigurationError(
             f"No change {title!r} is marked. Marked: {known}. Mark it first: synthprobe mark {title!r}"
         )
@@ -56,9 +56,9 @@ def print_ranking(rows: tuple[ImpactRow, ...], titles: Mapping[str, str], target
         return
     console.print(answer(rows, titles))
     for kind, (title, _) in KINDS.items():
-        if some := [row for row in rows if row.kind == kind]:
+        if group := [row for row in rows if row.kind == kind]:
             console.print(f"\n{title}", style="bold")
-            console.print(_table(some, titles, narrow=console.width < WIDE))
+            console.print(_table(group, titles, narrow=console.width < WIDE))
 
 
 def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) -> Table:
@@ -114,9 +114,9 @@ def print_change(made: BoardChange) -> None:
         print_records(_console, headings, rows, whole={*headings} - {"What"})
 
 
-def _split_text(one: Split) -> str:
+def _split_text(split: Split) -> str:
     parts = [
         f"{'−' if ms < 0 else '+'}{waiting(abs(ms))} by {what}"
-        for ms, what in ((one.per_call_ms, "the time per call (its merit)"), (one.traffic_ms, "the number of calls"))
+        for ms, what in ((split.per_call_ms, "the time per call (its merit)"), (split.traffic_ms, "the number of calls"))
     ]
-    return f"{waiting(one.before_ms)} before, {waiting(one.after_ms)} after: {', '.join(parts)}"
+    return f"{waiting(split.before_ms)} before, {waiting(split.after_ms)} after: {', '.join(parts)}"

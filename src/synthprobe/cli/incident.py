@@ -10,7 +10,7 @@ import typer
 from msgspec.structs import replace
 
 from synthprobe import words
-from synthprobe.cli.known import RecordedIncidents, actor, journey_ids, known_actor, known_incidents
+from synthprobe.cli.lookup import RecordedIncidents, actor, journey_ids, known_actor, known_incidents
 from synthprobe.cli.options import AsJson, complete_incidents, complete_journeys, complete_roles, complete_targets
 from synthprobe.cli.terminal import open_console, print_json, print_records, print_wrapped
 from synthprobe.errors import ConfigurationError, HistoryError
@@ -45,8 +45,8 @@ def list_incidents(
         raise HistoryError(f"Which incidents are open is not known. {' '.join(incidents.notes)}")
     if target and not known:
         Project.here().config.target(target)  # an unknown one is refused
-    found = [one for one in known if everything or one.state != "resolved"]
-    found.sort(key=lambda one: (one.state == "resolved", -one.opened_at.timestamp(), one.title))
+    found = [incident for incident in known if everything or incident.state != "resolved"]
+    found.sort(key=lambda incident: (incident.state == "resolved", -incident.opened_at.timestamp(), incident.title))
     if as_json:
         print_json({"incidents": found, "notes": incidents.notes})
         return
@@ -57,16 +57,16 @@ def list_incidents(
         return
     rows = [
         (
-            one.id,
-            one.target,
-            one.state + (", flapping" if one.flapping else ""),
-            one.kind,
-            f"{one.first_seen_at:%m-%d %H:%M}",
-            f"{one.occurrences} ×",
-            words.cause_and_page(one.triage, one.runbook, one.general),
-            one.title,
+            incident.id,
+            incident.target,
+            incident.state + (", flapping" if incident.flapping else ""),
+            incident.kind,
+            f"{incident.first_seen_at:%m-%d %H:%M}",
+            f"{incident.occurrences} ×",
+            words.cause_and_page(incident.triage, incident.runbook, incident.general),
+            incident.title,
         )
-        for one in found
+        for incident in found
     ]
     headings = ("Incident", "Target", "State", "Kind", "Since (UTC)", "Seen", "Cause, page", "What")
     print_records(_console, headings, rows, whole={*headings} - {"What"})
@@ -75,26 +75,26 @@ def list_incidents(
 @app.command("show")
 def show(id: _Id, as_json: AsJson = False) -> None:
     """Show one incident: what, where the cause lies, which runbook, and its record."""
-    one = next((found for found in known_incidents(Project.here()) if found.id == id), None) or _recorded().get(id)
+    incident = next((found for found in known_incidents(Project.here()) if found.id == id), None) or _recorded().get(id)
     if as_json:
-        print_json(one)
+        print_json(incident)
         return
     lines = [
-        f"{one.id}  on {one.target}  {one.state}  {one.kind}  {one.severity}  owner: {one.owner or 'none'}",
-        one.title,
-        f"first seen {one.first_seen_at:%Y-%m-%d %H:%M} UTC, last {one.last_seen_at:%Y-%m-%d %H:%M} UTC, "
-        f"{one.occurrences} times, fingerprint {one.fingerprint}",
-        f"journeys: {', '.join(one.journeys)}" + (f"; blocked: {', '.join(one.blocked)}" if one.blocked else ""),
+        f"{incident.id}  on {incident.target}  {incident.state}  {incident.kind}  {incident.severity}  owner: {incident.owner or 'none'}",
+        incident.title,
+        f"first seen {incident.first_seen_at:%Y-%m-%d %H:%M} UTC, last {incident.last_seen_at:%Y-%m-%d %H:%M} UTC, "
+        f"{incident.occurrences} times, fingerprint {incident.fingerprint}",
+        f"journeys: {', '.join(incident.journeys)}" + (f"; blocked: {', '.join(incident.blocked)}" if incident.blocked else ""),
     ]
-    if one.triage:
-        named = f"{one.triage.cause_class} ({one.triage.sure}), rule {one.triage.rule}"
-        lines.append(f"cause: {named}: {words.explanation(one.triage)}")
-    lines.append(f"{words.page(one.runbook, one.general)}. {one.runbook_why}".rstrip())
-    if one.evidence:
-        lines.append(f"known by: {'; '.join(one.evidence)}")
-    if one.resolved_at:
-        lines.append(f"ended {one.resolved_at:%Y-%m-%d %H:%M} UTC by {one.resolved_how or 'nobody said what'}")
-    lines += [f"  {event.at:%m-%d %H:%M} {event.role}: {event.text}" for event in one.events]
+    if incident.triage:
+        named = f"{incident.triage.cause_class} ({incident.triage.sure}), rule {incident.triage.rule}"
+        lines.append(f"cause: {named}: {words.explanation(incident.triage)}")
+    lines.append(f"{words.page(incident.runbook, incident.general)}. {incident.runbook_why}".rstrip())
+    if incident.evidence:
+        lines.append(f"known by: {'; '.join(incident.evidence)}")
+    if incident.resolved_at:
+        lines.append(f"ended {incident.resolved_at:%Y-%m-%d %H:%M} UTC by {incident.resolved_how or 'nobody said what'}")
+    lines += [f"  {event.at:%m-%d %H:%M} {event.role}: {event.text}" for event in incident.events]
     for line in lines:
         print_wrapped(_console, line)
 
@@ -204,7 +204,7 @@ def note(
         events=(IncidentEvent(at=now, role=who.role, text=text + "; the monitor had not seen it"),),
     )
     incidents = _recorded()
-    if any(one.id == unseen.id for one in incidents.all()):
+    if any(incident.id == unseen.id for incident in incidents.all()):
         raise ConfigurationError(f"{unseen.id} says that already: {journey} at {when:%H:%M} UTC. Nothing was changed.")
     incidents.put(unseen)
     _console.print(
@@ -220,8 +220,8 @@ def _worth(id: str, by: str, worth: Worth, text: str) -> None:
     if found is None:
         listed = ", ".join(incident.id for incident in known) or "none"
         raise ConfigurationError(f"No incident {id} is recorded. Known: {listed}.")
-    said = words.runbook_mark(found.runbook, worth) + (f": {text}" if text else "")
-    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=said, runbook=found.runbook, worth=worth)
+    sentence = words.runbook_mark(found.runbook, worth) + (f": {text}" if text else "")
+    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=sentence, runbook=found.runbook, worth=worth)
     noted = replace(found, runbook_outcome=worth, events=(*found.events, event))
     RecordedIncidents(project).put(noted)
     _console.print(f"Noted: {id} {worth}.")
@@ -232,15 +232,15 @@ def _worth(id: str, by: str, worth: Worth, text: str) -> None:
 def _moment(at: str, now: datetime) -> datetime:
     """When a user said so: a date with a time, lately and not to come, because measures are counted from it."""
     try:
-        said = datetime.fromisoformat(at)
+        moment = datetime.fromisoformat(at)
     except ValueError:
-        said = None
-    if said is None or _is_date(at):
-        what = "a time is missing" if said else "it cannot be read"
+        moment = None
+    if moment is None or _is_date(at):
+        what = "a time is missing" if moment else "it cannot be read"
         raise ConfigurationError(
             f"--at is {at!r}: {what}; a date and a time were expected, in UTC, as {now:%Y-%m-%dT%H:%M}."
         )
-    when = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+    when = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if when > now:
         raise ConfigurationError(
             f"--at is {when:%Y-%m-%d %H:%M} UTC, which is still to come. Give a moment before now."
@@ -268,13 +268,13 @@ def _recorded() -> RecordedIncidents:
 def _change(id: str, by: str, text: str, **changes: object) -> None:
     project = Project.here()
     who, incidents = known_actor(by, project), RecordedIncidents(project)
-    one = incidents.get(id)
-    if one.state == "resolved" and one.resolved_how == "itself" and changes.get("state") == "resolved":
-        changes["resolved_at"] = one.resolved_at  # the monitor knows when it ended, a person what ended it
-    elif "state" in changes and one.state == "resolved":
-        raise ConfigurationError(f"{id} is over already, {one.resolved_how or 'resolved'}. Nothing was changed.")
+    incident = incidents.get(id)
+    if incident.state == "resolved" and incident.resolved_how == "itself" and changes.get("state") == "resolved":
+        changes["resolved_at"] = incident.resolved_at  # the monitor knows when it ended, a person what ended it
+    elif "state" in changes and incident.state == "resolved":
+        raise ConfigurationError(f"{id} is over already, {incident.resolved_how or 'resolved'}. Nothing was changed.")
     if changes.get("state") == "resolved":
         changes["resolved_mark"] = who.mark
     event = IncidentEvent(at=datetime.now(UTC), role=who.role, text=text)
-    incidents.put(replace(one, events=(*one.events, event), **changes))
+    incidents.put(replace(incident, events=(*incident.events, event), **changes))
     _console.print(f"{id}: {who.role} {text}.")

@@ -140,9 +140,9 @@ def _proxy(given: str | None, base_url: str) -> tuple[Proxy | None, str]:
 def _through(proxy: Proxy, *, given: bool) -> str:
     """Which proxy is used, and what of it is written."""
     who = f", as {proxy.user}" if proxy.user else ""
-    said = f"Looking through the proxy {'' if given else 'that this machine names: '}{proxy.address}{who}."
+    sentence = f"Looking through the proxy {'' if given else 'that this machine names: '}{proxy.address}{who}."
     kept = " It is written into synthprobe.toml, since journeys use no proxy that only the machine names."
-    return said + kept + (f" Its password is not: set {_PASSWORD} wherever journeys run." if proxy.user else "")
+    return sentence + kept + (f" Its password is not: set {_PASSWORD} wherever journeys run." if proxy.user else "")
 
 
 def _found(site: Site, given: str) -> Iterator[str]:

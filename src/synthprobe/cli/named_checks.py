@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from synthprobe.cli.checks import Level, ProjectAtHand
 from synthprobe.cli.fix import known_fixes
-from synthprobe.cli.known import RecordedIncidents, present_journeys
+from synthprobe.cli.lookup import RecordedIncidents, present_journeys
 from synthprobe.cli.objectives import declared_objectives, intervals_of
 from synthprobe.cli.page_changes import changed_since, last_changes
 from synthprobe.errors import ConfigurationError

@@ -8,7 +8,7 @@ from contextlib import suppress
 from rich.table import Table
 
 from synthprobe.cli import remembered
-from synthprobe.cli.known import present_journeys
+from synthprobe.cli.lookup import present_journeys
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, span
@@ -18,7 +18,7 @@ from synthprobe.project import Project
 from synthprobe.records.journey import Journey
 from synthprobe.records.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.records.plain_text import plain_line
-from synthprobe.report.standing import percent
+from synthprobe.report.target_status import percent
 from synthprobe.targets.windows import read_windows
 
 USUAL = (90.0, 95.0, 98.0, 99.0, 99.5, 99.9)
@@ -48,16 +48,16 @@ def print_statuses(found: Sequence[ObjectiveStatus]) -> None:
     headings = ("State", "Journey", "Objective", "Availability", "Coverage", "Not judged", "Worst gap", "Error budget")
     rows = [
         (
-            one.state,
-            one.objective.journey,
-            f"{one.objective.percent:g} % in {one.objective.window_days:g} d",
-            percent(one.availability),
-            percent(one.coverage),
-            f"{one.unknown} of {one.elapsed} slots" if one.unknown else "none",
-            span(one.worst_gap_s) if one.worst_gap_s else "none",
-            plain_line(f"{one.text}. {one.burning}" if one.burning else one.text),
+            status.state,
+            status.objective.journey,
+            f"{status.objective.percent:g} % in {status.objective.window_days:g} d",
+            percent(status.availability),
+            percent(status.coverage),
+            f"{status.unknown} of {status.elapsed} slots" if status.unknown else "none",
+            span(status.worst_gap_s) if status.worst_gap_s else "none",
+            plain_line(f"{status.text}. {status.burning}" if status.burning else status.text),
         )
-        for one in found
+        for status in found
     ]
     print_records(_console, headings, rows, whole={"State", "Journey", "Objective"})
 
@@ -85,7 +85,7 @@ def intervals_of(config: Config, known: Mapping[str, Journey], name: str) -> lis
 
 def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:
     """The standard rules for usual objectives and the declared ones, to choose by."""
-    own = {one.percent for one in declared}
+    own = {objective.percent for objective in declared}
     samples = round(USUAL_DAYS * DAY / interval_s)
     table = Table(
         title=f"The standard rules with one sample each {span(interval_s)}: bad samples needed in the long and the "
@@ -100,14 +100,14 @@ def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:
     for rule in STANDARD_RULES:
         table.add_column(f"{rule.factor:g} ×\n{span(rule.long_s)}/{span(rule.short_s)}")
     table.add_column("Rules\nthat work")
-    for wanted in sorted({*USUAL, *(one for one in own if 0 < one < 100)}):
+    for wanted in sorted({*USUAL, *(percentage for percentage in own if 0 < percentage < 100)}):
         objective = Objective(journey="", percent=wanted, window_days=USUAL_DAYS)
         checked = [check_rule(objective, rule, interval_s) for rule in STANDARD_RULES]
         table.add_row(
             f"{wanted:g} %{' *' if wanted in own else ''}",
             f"{samples * (100 - wanted) / 100:.4g}",
-            *(_short(one) for one in checked),
-            f"{sum(not one.refused for one in checked)} of {len(checked)}",
+            *(_short(rule) for rule in checked),
+            f"{sum(not rule.refused for rule in checked)} of {len(checked)}",
         )
     _console.print(table)
     _console.print(
@@ -117,16 +117,16 @@ def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:
     )
 
 
-def _short(one: CheckedRule) -> str:
-    if one.refused and one.outage_s is not None:
-        return "one sample" if one.long_needs < 2 else "too short"
-    return _needs(one)
+def _short(rule: CheckedRule) -> str:
+    if rule.refused and rule.outage_s is not None:
+        return "one sample" if rule.long_needs < 2 else "too short"
+    return _needs(rule)
 
 
-def _needs(one: CheckedRule) -> str:
-    if one.outage_s is None:
+def _needs(rule: CheckedRule) -> str:
+    if rule.outage_s is None:
         return "cannot fire"
-    return f"{one.long_needs}/{one.long_of} & {one.short_needs}/{one.short_of}"
+    return f"{rule.long_needs}/{rule.long_of} & {rule.short_needs}/{rule.short_of}"
 
 
 def _print_rules(objective: Objective, rules: Iterable[BurnRule], interval_s: float) -> None:
@@ -137,11 +137,11 @@ def _print_rules(objective: Objective, rules: Iterable[BurnRule], interval_s: fl
     headings = ("Rule", "Failures needed in the long and the short window", "Total outage until it fires", "Verdict")
     rows = [
         (
-            f"{one.rule.factor:g} × {span(one.rule.long_s)}/{span(one.rule.short_s)}",
-            _needs(one),
-            span(one.outage_s) if one.outage_s is not None else "–",
-            f"{one.fault}, left out" if one.refused else "usable",
+            f"{rule.rule.factor:g} × {span(rule.rule.long_s)}/{span(rule.rule.short_s)}",
+            _needs(rule),
+            span(rule.outage_s) if rule.outage_s is not None else "–",
+            f"{rule.fault}, left out" if rule.refused else "usable",
         )
-        for one in (check_rule(objective, rule, interval_s) for rule in rules)
+        for rule in (check_rule(objective, rule, interval_s) for rule in rules)
     ]
     print_records(_console, headings, rows, whole={"Rule"})

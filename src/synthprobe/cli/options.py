@@ -35,7 +35,7 @@ def _journeys(project: Project) -> Iterable[str]:
 
 
 def _incidents(project: Project) -> Iterable[str]:
-    from synthprobe.cli.known import RecordedIncidents
+    from synthprobe.cli.lookup import RecordedIncidents
 
     return (incident.id for incident in RecordedIncidents(project).all() if incident.state != "resolved")
 

@@ -38,9 +38,9 @@ def last_changes(root: Path, runbooks: Iterable[Runbook]) -> dict[str, datetime]
     """When each page was last changed, as git knows it."""
     found = {}
     for runbook in runbooks:
-        said = git(root, "log", "-1", "--format=%cI", "--", runbook.path)
-        if said and said.strip():
-            found[runbook.id] = datetime.fromisoformat(said.strip())
+        output = git(root, "log", "-1", "--format=%cI", "--", runbook.path)
+        if output and output.strip():
+            found[runbook.id] = datetime.fromisoformat(output.strip())
     return found
 
 
@@ -60,7 +60,7 @@ def _part(text: str, test: str) -> str:
         return text
     node: ast.stmt | None = None
     for name in names:
-        node = next((one for one in body if getattr(one, "name", "") == name), None)
+        node = next((statement for statement in body if getattr(statement, "name", "") == name), None)
         body = getattr(node, "body", [])
     return ast.dump(node) if node else ""
 

@@ -67,12 +67,12 @@ def timed(
     """What steps and backend operations took."""
     wholes: dict[str, StepSum] = {}
     steps: dict[StepKey, list[StepSum]] = defaultdict(list)
-    for one in history.step_sums(target, since, until, p95=p95):
-        if not one.step:
-            wholes[one.journey] = one
-        elif " › " not in one.step and one.count:
-            steps[one.journey, _AGAIN.sub("", one.step)].append(one)
-    totals = [_total(key, its, budgets.get(key)) for key, its in steps.items()]
+    for sums in history.step_sums(target, since, until, p95=p95):
+        if not sums.step:
+            wholes[sums.journey] = sums
+        elif " › " not in sums.step and sums.count:
+            steps[sums.journey, _AGAIN.sub("", sums.step)].append(sums)
+    totals = [_total(key, step_sums, budgets.get(key)) for key, step_sums in steps.items()]
     walked, begun = [], []
     for id, whole in sorted(wholes.items()):
         journey = known.get(id)
@@ -88,15 +88,15 @@ def series(
     """How long the steps of a journey took, of the attempts that reached their end."""
     outer = [path for path in steps if " › " not in path]
     measured = {
-        path: [one for one in samples if since <= one.at < until]
+        path: [sample for sample in samples if since <= sample.at < until]
         for path, samples in history.series(target, journey, ("", *outer), since).items()
     }
     whole = measured.get("", [])
-    ended = {one.at for one in whole if one.count > one.failed}
-    broken = {one.at for one in whole if one.failed} - ended
+    ended = {sample.at for sample in whole if sample.count > sample.failed}
+    broken = {sample.at for sample in whole if sample.failed} - ended
     found: dict[str, list[StepSample]] = defaultdict(list)
     for path in outer:
-        kept = [one for one in measured.get(path, []) if not one.failed and not (one.span_s == 0 and one.at in broken)]
+        kept = [sample for sample in measured.get(path, []) if not sample.failed and not (sample.span_s == 0 and sample.at in broken)]
         if kept:
             found[_AGAIN.sub("", path)] += kept
     return found
@@ -104,9 +104,9 @@ def series(
 
 def observations(history: History, target: str, since: datetime, until: datetime) -> list[Observation]:
     """What scheduled runs said of each slot, with the cause where it is still known."""
-    told = {(one.journey, one.slot, one.outcome): one for one in history.observations(target, last=1_000_000)}
+    records = {(observation.journey, observation.slot, observation.outcome): observation for observation in history.observations(target, last=1_000_000)}
     return [
-        told.get((journey, slot.slot, outcome)) or slot.observation(target, journey, outcome)
+        records.get((journey, slot.slot, outcome)) or slot.observation(target, journey, outcome)
         for slot in history.judged_slots(target, since, until)
         for journey, outcome in slot.outcomes.items()
     ]
@@ -120,9 +120,9 @@ def days(history: History, target: str, now: datetime, length: int) -> dict[str,
     for slot in slots:
         for journey, outcome in slot.outcomes.items():
             seen[journey][slot.at.astimezone(UTC).date()][outcome] += 1
-    for one in history.observations(target, last=BY_HAND):
-        if (one.journey, one.slot) not in judged:
-            seen[one.journey][one.at.astimezone(UTC).date()][one.outcome] += 1
+    for observation in history.observations(target, last=BY_HAND):
+        if (observation.journey, observation.slot) not in judged:
+            seen[observation.journey][observation.at.astimezone(UTC).date()][observation.outcome] += 1
     worst: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "passed")
     made: dict[str, tuple[Day, ...]] = {}
     for journey, found in seen.items():
@@ -139,12 +139,12 @@ def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tupl
     """When a step began to be not well enough, or broke: what incidents and observations hold of it."""
     found: dict[StepKey, dict[datetime, Alarm]] = defaultdict(dict)
     before: dict[str, set[str]] = {}
-    for one in history.observations(target, last=BY_HAND):
-        known = one.weak or ({one.step: one.cause} if one.outcome == "degraded" and one.step else {})
+    for observation in history.observations(target, last=BY_HAND):
+        known = observation.weak or ({observation.step: observation.cause} if observation.outcome == "degraded" and observation.step else {})
         weak = {step.split(" › ", 1)[0]: text for step, text in known.items()}
-        for step in weak.keys() - before.get(one.journey, set()) if one.at >= since else ():
-            found[one.journey, step][one.at] = Alarm(at=one.at, text=weak[step])
-        before[one.journey] = {*weak}
+        for step in weak.keys() - before.get(observation.journey, set()) if observation.at >= since else ():
+            found[observation.journey, step][observation.at] = Alarm(at=observation.at, text=weak[step])
+        before[observation.journey] = {*weak}
     for incident in history.incidents(target):
         step = incident.step.split(" › ", 1)[0]
         if step and incident.first_seen_at >= since:
@@ -156,7 +156,7 @@ def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tupl
 def verdicts(project: Project, target: str) -> list[Verdict]:
     """The verdicts of a target's newest runs up to now."""
     until = now()
-    found = {one.run.id: one for one in _readable(_written(project, target)[-_NEWEST:]) if one.run.started_at < until}
+    found = {verdict.run.id: verdict for verdict in _readable(_written(project, target)[-_NEWEST:]) if verdict.run.started_at < until}
     return sorted(found.values(), key=lambda verdict: verdict.run.started_at)
 
 
@@ -165,9 +165,9 @@ def last_sight(project: Project, incident: Incident) -> Result | None:
     for verdict in _readable(reversed(_written(project, incident.target))):
         if not incident.first_seen_at <= verdict.run.started_at <= incident.last_seen_at:
             continue
-        for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
-            if one.telling is not None:
-                return one.telling
+        for judgement in (judgement for judgement in verdict.journeys if judgement.journey.id in incident.journeys):
+            if judgement.telling is not None:
+                return judgement.telling
     return None
 
 
@@ -181,34 +181,34 @@ def _readable(paths: Iterable[Path]) -> Iterator[Verdict]:
             yield pipeline.read_verdict(path)
 
 
-def journeys(some: Iterable[Verdict]) -> dict[str, Journey]:
+def journeys(run_verdicts: Iterable[Verdict]) -> dict[str, Journey]:
     """The journeys as they were last known."""
-    return {one.journey.id: one.journey for verdict in some for one in verdict.journeys}
+    return {judgement.journey.id: judgement.journey for verdict in run_verdicts for judgement in verdict.journeys}
 
 
-def budgets(some: Iterable[Verdict]) -> dict[tuple[str, str], float | None]:
+def budgets(run_verdicts: Iterable[Verdict]) -> dict[tuple[str, str], float | None]:
     """What each step may take, as it was last declared."""
     return {
-        (one.journey.id, step.title): step.budget_s * 1000 if step.budget_s else None
-        for verdict in some
-        for one in verdict.journeys
+        (judgement.journey.id, step.title): step.budget_s * 1000 if step.budget_s else None
+        for verdict in run_verdicts
+        for judgement in verdict.journeys
         for result in one.results
         for step in result.steps
     }
 
 
-def _total(key: StepKey, its: Sequence[StepSum], budget_ms: float | None) -> OperationTotal:
+def _total(key: StepKey, step_sums: Sequence[StepSum], budget_ms: float | None) -> OperationTotal:
     """A step that comes again in one attempt is the same step."""
     journey, step = key
     return OperationTotal(
         name=step,
         journey=journey,
         step=step,
-        calls=sum(one.count for one in its),
-        total_ms=sum(one.total_ms for one in its),
-        p95_ms=max((one.p95_ms for one in its if one.p95_ms is not None), default=None),
+        calls=sum(sums.count for sums in step_sums),
+        total_ms=sum(sums.total_ms for sums in step_sums),
+        p95_ms=max((sums.p95_ms for sums in step_sums if sums.p95_ms is not None), default=None),
         budget_ms=budget_ms,
-        over_budget_calls=sum(one.over_budget_calls for one in its),
-        over_budget_ms=sum(one.over_budget_ms for one in its),
-        locations=sum_locations(its),
+        over_budget_calls=sum(sums.over_budget_calls for sums in step_sums),
+        over_budget_ms=sum(sums.over_budget_ms for sums in step_sums),
+        locations=sum_locations(step_sums),
     )

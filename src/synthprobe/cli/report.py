@@ -96,8 +96,8 @@ def make_site(
     for sentence in shelf.refused:
         _warn(sentence)
     runs = [
-        JudgedRun(folder=one, verdict=pipeline.read_verdict(one / "verdict.json"), label=labels.get(one, ""))
-        for one in folders
+        JudgedRun(folder=path, verdict=pipeline.read_verdict(path / "verdict.json"), label=labels.get(path, ""))
+        for path in folders
     ]
     verdicts = [run.verdict for run in runs]
     store = FolderStore(site.absolute())

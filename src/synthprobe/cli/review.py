@@ -13,10 +13,10 @@ import typer
 from synthprobe import pipeline
 from synthprobe.cli import remembered
 from synthprobe.cli.impact import DAYS, make_board, marked, print_change, print_ranking
-from synthprobe.cli.known import RecordedIncidents
+from synthprobe.cli.lookup import RecordedIncidents
 from synthprobe.cli.objectives import print_rules, print_statuses, statuses
 from synthprobe.cli.options import AsJson, TargetName, finite
-from synthprobe.cli.past import Past
+from synthprobe.cli.measurements import Past
 from synthprobe.cli.terminal import open_console, print_json, print_records
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.measures import SHIFT_HOURS, measure
@@ -126,7 +126,7 @@ def print_measures(made: OpsData, days: float) -> None:
     """Print who is first, what the first line can do alone, and what only one head knows."""
     opened = counted(made.measures.incidents, "incident")
     _console.print(f"{made.measures.target}, {days:g} days, {opened} opened. {answer(made.measures)}")
-    rows = [(one.name, one.figure, one.text) for one in made.measures.measures]
+    rows = [(row.name, row.figure, row.text) for row in made.measures.measures]
     print_records(_console, ("Measure", "Figure", "What was counted"), rows, whole={"Measure", "Figure"})
     for head in made.measures.one_head:
         title = plain_line(head.title)
@@ -152,7 +152,7 @@ def ops_data(
     known = incidents.all(target)
     made = measure(
         known,
-        _pages_sent(project, {one.id for one in known}),
+        _pages_sent(project, {incident.id for incident in known}),
         target=target,
         since=now - timedelta(days=days),
         until=now,
@@ -177,9 +177,9 @@ def _pages_sent(project: Project, of: set[str]) -> list[Page] | None:
     if not letters and not (project.config.alerts.routes and (project.folder / "runs").is_dir()):
         return None
     return [
-        Page(at=one.done, incidents=one.alert.incidents)
-        for one in letters
-        if one.done and one.alert.urgency == "page" and one.alert.reason in _PAGES and of & set(one.alert.incidents)
+        Page(at=letter.done, incidents=letter.alert.incidents)
+        for letter in letters
+        if letter.done and letter.alert.urgency == "page" and letter.alert.reason in _PAGES and of & set(letter.alert.incidents)
     ]
 
 

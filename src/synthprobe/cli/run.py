@@ -261,7 +261,7 @@ def _judge(
 
 def _why_nothing_began(verdict: Verdict) -> str:
     """Why no journey was even begun, so that the monitor is blind at once; empty when any was."""
-    if any(one.results or one.outcome != "unknown" for one in verdict.journeys):
+    if any(judgement.results or judgement.outcome != "unknown" for judgement in verdict.journeys):
         return ""
     return verdict.journeys[0].cause if verdict.journeys else verdict.blind
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthprobe.cli.known import judged_run, known_incidents, runbooks_of
+from synthprobe.cli.lookup import judged_run, known_incidents, runbooks_of
 from synthprobe.cli.options import AsJson, complete_incidents, complete_runbooks
 from synthprobe.cli.remembered import last_sight
 from synthprobe.cli.terminal import open_console, print_json, print_markdown
@@ -36,39 +36,39 @@ def match_run(
     """Say which runbook fits each journey that did not pass, why, and what was next."""
     project = Project.here()
     runbooks, verdict = runbooks_of(project), judged_run(project, run)
-    told = {one.subject.journey: match(runbooks, one.subject) for one in tell(verdict)}
+    matches = {subject.subject.journey: match(runbooks, subject.subject) for subject in tell(verdict)}
     fixes = {page.id: page.fix for page in runbooks}
-    named = [one for one in named_alone(verdict, runbooks).verdict.journeys if one.journey.id in told]
-    recorded = {one.journey.id: one.incident for one in verdict.journeys}
+    named = [judgement for judgement in named_alone(verdict, runbooks).verdict.journeys if judgement.journey.id in matches]
+    recorded = {judgement.journey.id: judgement.incident for judgement in verdict.journeys}
     tied = []
     if as_json:
         data = [
-            _match_data(one, told[one.journey.id], recorded[one.journey.id], fixes.get(one.runbook, ""))
-            for one in named
+            _match_data(judgement, matches[judgement.journey.id], recorded[judgement.journey.id], fixes.get(judgement.runbook, ""))
+            for judgement in named
         ]
         print_json({"run": verdict.run.id, "target": verdict.run.target, "journeys": data})
-        raise typer.Exit(1 if any(found.tied for found in told.values()) else 0)
-    if not told:
+        raise typer.Exit(1 if any(found.tied for found in matches.values()) else 0)
+    if not matches:
         judged = verdict.count("passed") == len(verdict.journeys) > 0
         good = "every journey passed, so no runbook is needed."
         _console.print(f"Run {verdict.run.id}: {good if judged else headline(verdict)}")
-    for one in named:
-        found, cause, step = told[one.journey.id], one.triage, broken_step(one)
-        id, fix = recorded[one.journey.id] or one.incident, fixes.get(one.runbook)
+    for named_judgement in named:
+        found, cause, step = matches[named_judgement.journey.id], named_judgement.triage, broken_step(named_judgement)
+        id, fix = recorded[named_judgement.journey.id] or named_judgement.incident, fixes.get(named_judgement.runbook)
         lines = {
             "target": verdict.run.target,
             "incident": id,
             "cause": f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}" if cause else "",
             "or": f"{cause.runner_up}: {cause.runner_up_why}" if cause and cause.runner_up else "",
-            "runbook": one.runbook or f"none; begin one: synthprobe runbook new {id or 'INCIDENT'}",
-            "general": one.general,
-            "why": one.runbook_why,
+            "runbook": named_judgement.runbook or f"none; begin one: synthprobe runbook new {id or 'INCIDENT'}",
+            "general": named_judgement.general,
+            "why": named_judgement.runbook_why,
             "fix": f"synthprobe fix plan {fix} --incident INCIDENT" if fix else "",
             "next": f"{found.runner_up}: {found.runner_up_why}" if found.runner_up else "",
         }
         if found.tied:
-            tied.append(f"{one.journey.id}: {found.known}, {', '.join(found.tied)}")
-        _console.print(f"{one.journey.id}: {step}" if step else one.journey.id, style="bold")
+            tied.append(f"{named_judgement.journey.id}: {found.known}, {', '.join(found.tied)}")
+        _console.print(f"{named_judgement.journey.id}: {step}" if step else named_judgement.journey.id, style="bold")
         for name, text in lines.items():
             if text:
                 _console.print(f"  {name:8} {text}")
@@ -77,15 +77,15 @@ def match_run(
     raise typer.Exit(1 if tied else 0)
 
 
-def _match_data(one: JourneyVerdict, found: Match, incident: str, fix: str) -> dict[str, object]:
+def _match_data(judgement: JourneyVerdict, found: Match, incident: str, fix: str) -> dict[str, object]:
     return {
-        "journey": one.journey.id,
-        "step": broken_step(one),
-        "incident": incident or one.incident,
-        "triage": one.triage,
-        "runbook": one.runbook,
-        "general": one.general,
-        "why": one.runbook_why,
+        "journey": judgement.journey.id,
+        "step": broken_step(judgement),
+        "incident": incident or judgement.incident,
+        "triage": judgement.triage,
+        "runbook": judgement.runbook,
+        "general": judgement.general,
+        "why": judgement.runbook_why,
         "fix": fix,
         "runner_up": found.runner_up,
         "tied": found.tied,
@@ -103,7 +103,7 @@ def new(
 ) -> None:
     """Begin a runbook from what was recorded of an incident: what was seen, steps, evidence, how it ended."""
     project = Project.here()
-    incident = next((one for one in known_incidents(project, run) if fingerprint in {one.fingerprint, one.id}), None)
+    incident = next((incident for incident in known_incidents(project, run) if fingerprint in {incident.fingerprint, incident.id}), None)
     if incident is None:
         raise ReportError(
             f"No incident {fingerprint} is recorded. Give an id of synthprobe incident list --all, or a fingerprint as "
@@ -146,12 +146,12 @@ def _showing(project: Project, incident: Incident, run: Path | None) -> Result |
             raise
         return None  # its runs are forgotten; what the history holds of it is enough to begin
     return next(
-        (one.telling for one in reversed(journeys) if one.journey.id in incident.journeys and one.telling), None
+        (judgement.telling for judgement in reversed(journeys) if judgement.journey.id in incident.journeys and judgement.telling), None
     )
 
 
 def _runbook(project: Project, id: str) -> Runbook:
-    runbooks = {one.id: one for one in runbooks_of(project)}
+    runbooks = {runbook.id: runbook for runbook in runbooks_of(project)}
     if id not in runbooks:
         raise ConfigurationError(f"There is no runbook {id!r}. {nearest_or_all(id, list(runbooks))}")
     return runbooks[id]

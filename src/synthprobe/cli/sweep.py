@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from synthprobe import pipeline
-from synthprobe.cli.known import known_actor
+from synthprobe.cli.lookup import known_actor
 from synthprobe.cli.options import BaseUrl, TargetName, complete_roles
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.errors import ConfigurationError
@@ -72,9 +72,9 @@ def sweep_command(
         console.print(f"Nothing to sweep at target {chosen.name}.")
         return
     _print_swept(found)
-    counts: Counter[str] = Counter(one.status for one in found)
+    counts: Counter[str] = Counter(swept.status for swept in found)
     console.print(", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status]) + ".")
-    if any(one.is_news for one in found):
+    if any(swept.is_news for swept in found):
         raise typer.Exit(1)
 
 
@@ -114,7 +114,7 @@ def _access(project: Project, target: Target) -> Iterator[Access]:
 def _print_swept(found: list[Swept]) -> None:
     headings = ("What", "Kind", "Token", "Created", "Run", "Why")
     rows = [
-        (one.status, one.entry.kind, one.entry.token, f"{one.entry.at:%Y-%m-%d %H:%M:%S}", one.entry.run_id, one.detail)
-        for one in sorted(found, key=lambda one: (_ORDER.index(one.status), one.entry.at))
+        (swept.status, swept.entry.kind, swept.entry.token, f"{swept.entry.at:%Y-%m-%d %H:%M:%S}", swept.entry.run_id, swept.detail)
+        for swept in sorted(found, key=lambda swept: (_ORDER.index(swept.status), swept.entry.at))
     ]
     print_records(open_console(), headings, rows, whole={*headings} - {"Why"})

@@ -153,7 +153,7 @@ class StepDetector:
             first = level if level is not None and level.slower and event != "accepted" else None
             alarms.append(self._alarm(at, event, first))
         if scheduled:
-            slow = self._drift.add(point, told=self.degraded)
+            slow = self._drift.add(point, is_degraded=self.degraded)
             if slow:
                 alarms.append(self._report_alarm(at, slow))
         return alarms
@@ -275,9 +275,9 @@ def _of_before(parts: Sequence[Any]) -> tuple[Any, ...]:
     return ((*baseline[:2], b""), (-1, b"", b""), level, newest, (again, 0)), drift, failing, failures, index
 
 
-def _moment(at: float, told: float) -> str:
+def _moment(at: float, now: float) -> str:
     when = datetime.fromtimestamp(at, UTC)
-    return f"{when:%H:%M}" if told - at < 20 * 3600 else f"{when:%d %B %H:%M}"
+    return f"{when:%H:%M}" if now - at < 20 * 3600 else f"{when:%d %B %H:%M}"
 
 
 def _usable(duration_ms: float) -> bool:

@@ -28,7 +28,7 @@ class Drift:
         self._drifting = False
         self._ragged = False
 
-    def add(self, point: int, *, told: bool) -> Literal["", "drift", "ragged"]:
+    def add(self, point: int, *, is_degraded: bool) -> Literal["", "drift", "ragged"]:
         """One scheduled run."""
         left = self.recent.add(point)
         if left is not None:
@@ -36,22 +36,22 @@ class Drift:
         self._count += 1
         if self._count % _LOOK or len(self.reference.ordered) < _REFERENCE:
             return ""
-        return self._look(told)
+        return self._look(is_degraded)
 
-    def _look(self, told: bool) -> Literal["", "drift", "ragged"]:
+    def _look(self, is_degraded: bool) -> Literal["", "drift", "ragged"]:
         shift = self.recent.median() - self.reference.median()
         if self._drifting:
             self._drifting = shift >= _DRIFT_OVER
         elif shift >= _DRIFT_RATIO and self._rank_z() >= _DRIFT_Z:
             self._drifting = True
-            if not told:
+            if not is_degraded:
                 return "drift"
         share = self._slow_share()
         if self._ragged:
             self._ragged = share >= _RAGGED_OVER
         elif share >= _RAGGED_SHARE and self._share_z(share) >= _RAGGED_Z and not self._drifting:
             self._ragged = True
-            if not told:
+            if not is_degraded:
                 return "ragged"
         return ""
 

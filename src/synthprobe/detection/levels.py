@@ -50,8 +50,8 @@ class Level:
 
     def state(self) -> tuple[Any, ...]:
         """Everything, small."""
-        said = (self.point, self.slower, self.first_point, self.first_since)
-        return (*said, self.runs, self.calm, self.law.state())
+        figures = (self.point, self.slower, self.first_point, self.first_since)
+        return (*figures, self.runs, self.calm, self.law.state())
 
     @classmethod
     def from_state(cls, state: Sequence[Any]) -> Level:
@@ -248,9 +248,9 @@ class Levels:
         runs = _EASED_RUNS if eased else _FASTER_RUNS
         if len(self.points) < runs:
             return ""
-        told = self.usual + self.hours.faster_by(at) if level is None else level.point
+        point = self.usual + self.hours.faster_by(at) if level is None else level.point
         newest = sorted(islice(self.points, len(self.points) - runs, None))
-        if newest[3 * runs // 4] >= told - _BETTER:
+        if newest[3 * runs // 4] >= point - _BETTER:
             return ""
         self._found(runs, self.usual)
         made = Level(self.now, slower=eased)

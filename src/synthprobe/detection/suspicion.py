@@ -59,10 +59,10 @@ class Suspicions(Struct, frozen=True, kw_only=True):
         if len(reruns) < self.budget:
             return ()
         left = []
-        for one in self.journeys:
-            seen = [result for result in reruns if result.journey.id == one.journey]
-            if one.journey in repeatable and len(seen) < self.most and not any(map(one.is_calm, seen)):
-                left.append(one.journey)
+        for suspicion in self.journeys:
+            seen = [result for result in reruns if result.journey.id == suspicion.journey]
+            if suspicion.journey in repeatable and len(seen) < self.most and not any(map(suspicion.is_calm, seen)):
+                left.append(suspicion.journey)
         return tuple(left)
 
 
@@ -94,22 +94,22 @@ def suspect(verdict: Verdict, states: States, isolation: Isolation | None = None
     correction of Bonferroni).
     """
     isolation = isolation or Isolation()
-    judged = (isolation.judge(one.journey.title, partial(_suspect, one, states), None) for one in verdict.journeys)
+    judged = (isolation.judge(judgement.journey.title, partial(_suspect, judgement, states), None) for judgement in verdict.journeys)
     return tuple(sorted(filter(None, judged), key=lambda suspicion: -suspicion.surprise))
 
 
-def _suspect(one: JourneyVerdict, states: States) -> Suspicion | None:
-    took = _only_attempt(one)
-    known = {path: read_state(states.get((one.journey.id, path))).detector for path in took}
+def _suspect(judgement: JourneyVerdict, states: States) -> Suspicion | None:
+    took = _only_attempt(judgement)
+    known = {path: read_state(states.get((judgement.journey.id, path))).detector for path in took}
     known = {path: detector for path, detector in known.items() if detector.ready and not detector.degraded}
     surprises = {path: detector.surprise(*took[path]) for path, detector in known.items()}
     most = max(surprises.values(), default=0.0)
     if not known or most < LOOK_AGAIN + math.log(len(known)):
         return None
     return Suspicion(
-        journey=one.journey.id,
-        title=one.journey.title,
-        node_id=one.journey.node_id,
+        journey=judgement.journey.id,
+        title=judgement.journey.title,
+        node_id=judgement.journey.node_id,
         limits={
             path: _limit_ms(known[path], *took[path]) for path, surprise in surprises.items() if surprise >= LOOK_AGAIN
         },
@@ -119,7 +119,7 @@ def _suspect(one: JourneyVerdict, states: States) -> Suspicion | None:
 
 def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], looked: LookedAgain) -> Verdict:
     """Add what re-runs saw to a verdict. They decide nothing by themselves: they are samples for the detector."""
-    by_id = {one.journey: one for one in suspicions}
+    by_id = {suspicion.journey: suspicion for suspicion in suspicions}
     seen = {id: tuple(r for r in looked.results if r.journey.id == id) for id in by_id}
     notes = []
     for id, results in seen.items():
@@ -139,7 +139,7 @@ def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], looked: Looke
             f"Slower than usual and not run again, or not to the end, as the budget of {looked.budget} re-runs was "
             f"used up: {left}. The budget is suspicion_budget in the configuration."
         )
-    journeys = tuple(replace(one, reruns=seen.get(one.journey.id, ())) for one in verdict.journeys)
+    journeys = tuple(replace(judgement, reruns=seen.get(judgement.journey.id, ())) for judgement in verdict.journeys)
     return replace(verdict, journeys=journeys, notes=(*verdict.notes, *notes))
 
 
@@ -173,23 +173,23 @@ def without_durations(verdict: Verdict) -> Verdict:
     return replace(verdict, journeys=tuple(map(_without_durations, verdict.journeys)))
 
 
-def _without_durations(one: JourneyVerdict) -> JourneyVerdict:
-    if one.outcome != "degraded" or not one.results:
-        return one
-    left = tuple(found for found in one.degradations if found.kind != "over budget")
-    outcome, cause = ("degraded", left[0].told) if left else ("passed", "")
+def _without_durations(judgement: JourneyVerdict) -> JourneyVerdict:
+    if judgement.outcome != "degraded" or not judgement.results:
+        return judgement
+    left = tuple(found for found in judgement.degradations if found.kind != "over budget")
+    outcome, cause = ("degraded", left[0].sentence) if left else ("passed", "")
     return replace(
-        one,
+        judgement,
         outcome=outcome,
-        cause=cause or (one.cause if one.intermittent else ""),
-        since=one.since if left else None,
+        cause=cause or (judgement.cause if judgement.intermittent else ""),
+        since=judgement.since if left else None,
         degradations=left,
     )
 
 
 def _together(verdict: Verdict, states: States) -> str:
     isolation = Isolation()  # what cannot be compared is said where its steps are judged
-    judged = (isolation.judge(one.journey.title, partial(_factor, one, states), None) for one in verdict.journeys)
+    judged = (isolation.judge(judgement.journey.title, partial(_factor, judgement, states), None) for judgement in verdict.journeys)
     slowdowns = [factor for factor in judged if factor is not None]
     compared, factors = len(slowdowns), [factor for factor in slowdowns if factor]
     if len(factors) < max(_TOGETHER, (compared + 1) // 2) or max(factors) > _SPREAD * min(factors):
@@ -198,18 +198,18 @@ def _together(verdict: Verdict, states: States) -> str:
     return f"{len(factors)} of {compared} journeys took {middle:.1f} × their usual in the same run"
 
 
-def _factor(one: JourneyVerdict, states: States) -> float | None:
+def _factor(judgement: JourneyVerdict, states: States) -> float | None:
     """How many times slower than usual a journey was, 0 when it was as usual; nothing when that cannot be said."""
-    took = _only_attempt(one).get("")
-    detector = read_state(states.get((one.journey.id, ""))).detector if took else None
+    took = _only_attempt(judgement).get("")
+    detector = read_state(states.get((judgement.journey.id, ""))).detector if took else None
     if not took or detector is None or not detector.ready or detector.degraded:
         return None
     return took[1] / detector.usual_ms if detector.surprise(*took) >= _SLOW else 0.0
 
 
-def _only_attempt(one: JourneyVerdict) -> dict[str, tuple[float, float]]:
+def _only_attempt(judgement: JourneyVerdict) -> dict[str, tuple[float, float]]:
     """Start and milliseconds by step of a journey that did its job at once; nothing of any other."""
-    took = timings(one.results[0]) if len(one.results) == 1 else None
+    took = timings(judgement.results[0]) if len(judgement.results) == 1 else None
     return {path: (at, ms) for path, (at, ms, ok) in (took or {}).items() if ok}
 
 

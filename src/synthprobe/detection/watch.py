@@ -67,21 +67,21 @@ class Watched(Struct, frozen=True, kw_only=True):
 
 def watch(verdict: Verdict, states: States, *, least_ms: float = 0.0, changes: Sequence[Change] = ()) -> Watched:
     """Judge each step of a run against its own past; a change that was to make it slower takes its level as usual."""
-    slower = [one for one in changes if one.expected == "slower"]
+    slower = [change for change in changes if change.expected == "slower"]
     journeys, notes, after, isolation = [], [], dict(states), Isolation()
     nothing: tuple[list[Degradation], list[str]] = ([], [])
-    for one in verdict.journeys:
+    for judgement in verdict.journeys:
         found, reported = isolation.judge(
-            one.journey.title, partial(_journey, one, after, least_ms, slower, isolation), otherwise=nothing
+            judgement.journey.title, partial(_journey, judgement, after, least_ms, slower, isolation), otherwise=nothing
         )
         notes += reported
-        journeys.append(_degraded(one, found) if found else one)
+        journeys.append(_degraded(judgement, found) if found else judgement)
     notes += isolation.notes
     return Watched(verdict=replace(verdict, journeys=tuple(journeys)), states=after, notes=tuple(notes))
 
 
 def _journey(
-    one: JourneyVerdict,
+    judgement: JourneyVerdict,
     states: dict[tuple[str, str], bytes],
     least_ms: float,
     slower: Sequence[Change],
@@ -89,12 +89,12 @@ def _journey(
 ) -> tuple[list[Degradation], list[str]]:
     found: dict[str, Degradation] = {}
     notes: list[str] = []
-    durations = [took for result in (*one.results, *one.reruns) if (took := timings(result)) is not None]
-    walked = [step for result in (*one.results, *one.reruns) for step in walk_steps(result.steps)]
+    durations = [took for result in (*judgement.results, *judgement.reruns) if (took := timings(result)) is not None]
+    walked = [step for result in (*judgement.results, *judgement.reruns) for step in walk_steps(result.steps)]
     scores = {path for path, step in walked if step.vital == "score"}
     for path in dict.fromkeys(path for took in durations for path in took):
-        key, title = (one.journey.id, path), path or one.journey.title
-        where = f"{one.journey.title}: " if path else ""
+        key, title = (judgement.journey.id, path), path or judgement.journey.title
+        where = f"{judgement.journey.title}: " if path else ""
         known = states.get(key)
         judged = isolation.judge(
             f"{where}{title}",
@@ -117,7 +117,7 @@ def _journey(
                 measured_s=alarm.now_ms / 1000,
                 is_score=path in scores,
             )
-    steps = [told for path, told in found.items() if path]
+    steps = [degradation for path, degradation in found.items() if path]
     return steps or list(found.values()), notes
 
 
@@ -158,7 +158,7 @@ def _step(
                 alarm = None
             elif alarm is not None and alarm.time != at:
                 alarm = replace(alarm, runs=alarm.runs + 1)
-    change = next((one for one in slower if alarm is not None and _explains(one, alarm, path, accepted)), None)
+    change = next((change for change in slower if alarm is not None and _explains(change, alarm, path, accepted)), None)
     if alarm is not None and change is not None and (levels := detector.accept()):
         accepted = Accepted(alarm.time, *levels, change.title)
         reported.append(f"{alarm.sentence(title, is_score=is_score)}. {accepted.sentence(is_score=is_score)}")
@@ -204,17 +204,17 @@ def _now(
     return f"The newest run took {_shown(ms, is_score)}; it is called well again after several such runs in a row. "
 
 
-def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdict:
-    last = one.results[-1]
-    outcome, cause = one.outcome, one.cause
+def _degraded(judgement: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdict:
+    last = judgement.results[-1]
+    outcome, cause = judgement.outcome, judgement.cause
     if outcome == "passed":
-        outcome, cause = "degraded", found[0].told
+        outcome, cause = "degraded", found[0].sentence
     return replace(
-        one,
+        judgement,
         outcome=outcome,
         cause=cause,
-        since=one.since or last.started_at,
-        degradations=(*one.degradations, *found),
+        since=judgement.since or last.started_at,
+        degradations=(*judgement.degradations, *found),
     )
 
 

@@ -31,6 +31,6 @@ def cap_error(error: BaseException | None) -> str:
         long = [argument for argument in error.args if isinstance(argument, str) and len(argument) > CAP]
         if long:
             whole = whole or capped(long[0], WHOLE_CAP)
-            error.args = tuple(capped(one) if isinstance(one, str) else one for one in error.args)
+            error.args = tuple(capped(argument) if isinstance(argument, str) else argument for argument in error.args)
         error = error.__cause__ or error.__context__
     return whole

@@ -58,30 +58,30 @@ def facts_of(
     ``site`` is an address of the target: what pages ask of other sites, and errors of their scripts, are not its own.
     """
     describe = describe or load_plugins().describe_answer
-    dated = [(one.started_at, _asked(one, describe(one.response_headers))) for one in exchanges]
+    dated = [(exchange.started_at, _asked(exchange, describe(exchange.response_headers))) for exchange in exchanges]
     dated += [
-        (one.at or _LATEST, _browsed(one, _step_at(one.at, steps) if one.at else broken, site))
-        for one in requests
-        if one.status or not _is_unwanted(one)
+        (request.at or _LATEST, _browsed(request, _step_at(request.at, steps) if request.at else broken, site))
+        for request in requests
+        if request.status or not _is_unwanted(request)
     ]
-    answers = [one for _, one in sorted(dated, key=lambda pair: pair[0])]
-    telling = [number for number, one in enumerate(answers) if _tells(one)]
-    inside = [number for number, one in enumerate(answers) if one.step and broken.startswith(one.step)]
+    answers = [answer for _, answer in sorted(dated, key=lambda pair: pair[0])]
+    telling = [number for number, answer in enumerate(answers) if _tells(answer)]
+    inside = [number for number, answer in enumerate(answers) if answer.step and broken.startswith(answer.step)]
     inside.sort(key=lambda number: answers[number].resource in _BESIDE)
     kept = sorted([*dict.fromkeys(telling + inside)][:KEPT])
     errors = [
-        one.text.strip().splitlines()[0][:_REASON]
-        for one in console
-        if one.kind == "page error" and one.text.strip() and not _elsewhere(_thrown_at(one.text), site)
+        message.text.strip().splitlines()[0][:_REASON]
+        for message in console
+        if message.kind == "page error" and message.text.strip() and not _elsewhere(_thrown_at(message.text), site)
     ]
     return Facts(
         answers=tuple(answers[number] for number in kept),
         nodes=tuple(
-            NodeCount(node=node, answers=len(its), broken=sum(one.status >= 500 for one in its))
-            for node in sorted({one.node for one in answers if one.node})
-            for its in [[one for one in answers if one.node == node]]
+            NodeCount(node=node, answers=len(node_answers), broken=sum(answer.status >= 500 for answer in node_answers))
+            for node in sorted({answer.node for answer in answers if answer.node})
+            for node_answers in [[answer for answer in answers if answer.node == node]]
         ),
-        builds=tuple(sorted({one.build for one in answers if one.build})),
+        builds=tuple(sorted({answer.build for answer in answers if answer.build})),
         page_errors=tuple(dict.fromkeys(errors)),
         ages=tuple(ages),
         pages=tuple(pages),
@@ -95,27 +95,27 @@ def usual_facts(
 ) -> Facts | None:
     """What was refused or broken in an attempt that passed all the same, and where credentials were sent."""
     facts = facts_of(exchanges, requests, (), describe=describe)
-    odd = tuple(one for one in facts.answers if not one.is_well or one.credentials == "password")
+    odd = tuple(answer for answer in facts.answers if not answer.is_well or answer.credentials == "password")
     return Facts(answers=odd) if odd else None
 
 
 def with_pending(recorded: Iterable[NetworkRequest], pending: Sequence[NetworkRequest]) -> list[NetworkRequest]:
     """Recorded requests and those that have no answer; what was under way when recording ended was answered later."""
-    unanswered = {(one.method, one.url): one for one in pending}
-    kept = [one for one in recorded if one.status or one.error or (one.method, one.url) in unanswered]
-    known = {(one.method, one.url) for one in kept if not one.status}
-    return [*kept, *(one for request, one in unanswered.items() if request not in known)]
+    unanswered = {(request.method, request.url): request for request in pending}
+    kept = [request for request in recorded if request.status or request.error or (request.method, request.url) in unanswered]
+    known = {(request.method, request.url) for request in kept if not request.status}
+    return [*kept, *(pending_request for request, pending_request in unanswered.items() if request not in known)]
 
 
-def _tells(one: Answer) -> bool:
-    odd = not one.is_well or one.duration_ms >= SLOW_MS or one.credentials == "password"
-    odd = odd or any(part.calls >= MANY_QUERIES for part in one.server_timing)
-    odd = odd or (one.content_type == "text/html" and one.resource in {"script", "fetch", "xhr"})
-    return odd or one.content_type == "text/event-stream"  # whether updates were promised at all
+def _tells(answer: Answer) -> bool:
+    odd = not answer.is_well or answer.duration_ms >= SLOW_MS or answer.credentials == "password"
+    odd = odd or any(part.calls >= MANY_QUERIES for part in answer.server_timing)
+    odd = odd or (answer.content_type == "text/html" and answer.resource in {"script", "fetch", "xhr"})
+    return odd or answer.content_type == "text/event-stream"  # whether updates were promised at all
 
 
-def _is_unwanted(one: NetworkRequest) -> bool:
-    return any(text in one.error for text in _NO_ANSWER_WANTED)
+def _is_unwanted(request: NetworkRequest) -> bool:
+    return any(text in request.error for text in _NO_ANSWER_WANTED)
 
 
 def _step_at(at: datetime, steps: Sequence[Step]) -> str:
@@ -128,45 +128,45 @@ def _step_at(at: datetime, steps: Sequence[Step]) -> str:
     return open_then[-1] if open_then else ""
 
 
-def _asked(one: Exchange, source: AnswerSource) -> Answer:
-    headers = {name.lower(): value for name, value in one.response_headers.items()}
+def _asked(exchange: Exchange, source: AnswerSource) -> Answer:
+    headers = {name.lower(): value for name, value in exchange.response_headers.items()}
     age = headers.get("age", "")
     return Answer(
         by="api",
-        method=one.method,
-        path=path_of(one.url),
-        status=one.status,
-        step=one.step,
+        method=exchange.method,
+        path=path_of(exchange.url),
+        status=exchange.status,
+        step=exchange.step,
         node=source.node,
         build=source.build,
         content_type=headers.get("content-type", "").split(";")[0].strip(),
-        duration_ms=one.duration_ms,
+        duration_ms=exchange.duration_ms,
         age_s=float(age) if age.isdecimal() else 0.0,
-        server_timing=one.server_timing,
-        reason=one.error[:_REASON] or (_refusal(one.response_body) if one.status >= 400 else ""),
-        credentials=one.credentials,
-        account=one.account,
+        server_timing=exchange.server_timing,
+        reason=exchange.error[:_REASON] or (_refusal(exchange.response_body) if exchange.status >= 400 else ""),
+        credentials=exchange.credentials,
+        account=exchange.account,
     )
 
 
-def _browsed(one: NetworkRequest, step: str, site: str) -> Answer:
+def _browsed(request: NetworkRequest, step: str, site: str) -> Answer:
     return Answer(
         by="page",
-        method=one.method,
-        path=path_of(one.url),
-        status=one.status,
+        method=request.method,
+        path=path_of(request.url),
+        status=request.status,
         step=step,
-        node=one.node,
-        build=one.build,
-        content_type=one.content_type,
-        duration_ms=one.duration_ms,
-        server_timing=one.server_timing,
-        reason="" if one.status and _is_unwanted(one) else one.error[:_REASON],
-        resource=one.resource_type,
-        credentials=one.credentials,
-        account=one.account,
-        phases=one.phases,
-        host=_elsewhere(one.url, site),
+        node=request.node,
+        build=request.build,
+        content_type=request.content_type,
+        duration_ms=request.duration_ms,
+        server_timing=request.server_timing,
+        reason="" if request.status and _is_unwanted(request) else request.error[:_REASON],
+        resource=request.resource_type,
+        credentials=request.credentials,
+        account=request.account,
+        phases=request.phases,
+        host=_elsewhere(request.url, site),
     )
 
 
@@ -184,9 +184,9 @@ def _thrown_at(stack: str) -> str:
 
 def _refusal(body: str) -> str:
     with suppress(ValueError):
-        said = json.loads(body)
-        if isinstance(said, dict):
-            return " ".join(_texts(said))[:_REASON]
+        data = json.loads(body)
+        if isinstance(data, dict):
+            return " ".join(_texts(data))[:_REASON]
     if not body.lstrip().startswith("<"):
         return " ".join(body.split())[:_REASON]
     words, telling = without_markup(body), _ERROR_HEADING.search(body)
@@ -195,14 +195,14 @@ def _refusal(body: str) -> str:
     return unescape(words)[:_REASON]
 
 
-def _texts(said: object) -> Iterator[str]:
+def _texts(content: object) -> Iterator[str]:
     """Each text of an answer, those of a list apart."""
-    if isinstance(said, str):
-        yield said
-    elif isinstance(said, dict):
-        yield from (text for value in said.values() for text in _texts(value))
-    elif isinstance(said, list):
-        yield from filter(None, ["; ".join(" ".join(_texts(one)) for one in said)])
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict):
+        yield from (text for value in content.values() for text in _texts(value))
+    elif isinstance(content, list):
+        yield from filter(None, ["; ".join(" ".join(_texts(part)) for part in content)])
 
 
 ROWS = 5
@@ -244,6 +244,6 @@ def _rows(
 
 def console_lines(messages: Sequence[ConsoleMessage]) -> tuple[str, ...]:
     """What pages said that tells most: uncaught errors first, then errors and warnings."""
-    told = sorted((m for m in messages if m.kind in _TELLING), key=lambda m: (_TELLING.index(m.kind), m.at))
-    lines = (f"{m.kind}: {next(iter(m.text.strip().splitlines()), '')[:_LINE]}" for m in told)
+    ranked_messages = sorted((m for m in messages if m.kind in _TELLING), key=lambda m: (_TELLING.index(m.kind), m.at))
+    lines = (f"{m.kind}: {next(iter(m.text.strip().splitlines()), '')[:_LINE]}" for m in ranked_messages)
     return tuple(dict.fromkeys(lines))[:ROWS]

@@ -128,7 +128,7 @@ def _finding(error: BaseException) -> Finding | None:
 def _parts(error: BaseException) -> list[BaseException]:
     """What several fixtures, tasks or soft expectations raised together, one by one."""
     if isinstance(error, BaseExceptionGroup):
-        return [part for one in error.exceptions for part in _parts(one)]
+        return [part for exception in error.exceptions for part in _parts(exception)]
     cause = error.__cause__
     while cause is not None and _reason(error)[0] == "journey error":
         if not _reason(cause)[1]:
@@ -300,7 +300,7 @@ def telling_answer(exchanges: Iterable[Exchange]) -> tuple[datetime, Exchange] |
         except ValueError:
             continue
         found.append((date.replace(tzinfo=date.tzinfo or UTC), exchange))
-    return max(found, key=lambda one: _ahead_s(*one), default=None)
+    return max(found, key=lambda pair: _ahead_s(*pair), default=None)
 
 
 def _ahead_s(date: datetime, exchange: Exchange) -> float:
@@ -312,10 +312,10 @@ def clock_failure(
 ) -> Failure | None:
     """The failure of an attempt whose judgement rests on clocks that do not agree."""
     skew_of = failure.finding.skew if failure and failure.finding else None
-    told = failure is not None and (failure.kind == "tls" or skew_of is not None)
+    depends_on_clock = failure is not None and (failure.kind == "tls" or skew_of is not None)
     if failure is None:
-        told = any(one.kind == "stale" for one in degradations)
-    found = telling_answer(exchanges) if told else None
+        depends_on_clock = any(degradation.kind == "stale" for degradation in degradations)
+    found = telling_answer(exchanges) if depends_on_clock else None
     skew = _ahead_s(*found) if found else 0.0
     if abs(skew) <= SKEW_S:
         return failure

@@ -150,7 +150,7 @@ def _of_json(value: Any, name: str) -> Iterator[Field]:
             if is_secret_name(name) and isinstance(inner, dict | list):  # {"credentials": {"of": {"desk": "..."}}}
                 yield from (Field(name, found.value) for found in _of_json(inner, key) if looks_random(found.value))
     if isinstance(value, list):
-        if len(value) == len(("name", "value")) and all(isinstance(one, str) for one in value):
+        if len(value) == len(("name", "value")) and all(isinstance(item, str) for item in value):
             yield Field(*value)
         for inner in value:
             yield from _of_json(inner, name)

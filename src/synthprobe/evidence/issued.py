@@ -21,7 +21,7 @@ def keep_digests(folder: Path, worker: str, state: Path, values: Collection[str]
     if not values:
         return
     words = [filter(_MIXED.search, _WORD.findall(value.encode("utf-8", "replace"))) for value in values]
-    longest, key = {max(some, key=len, default=b"") for some in words} - {b""}, _key(state)
+    longest, key = {max(candidates, key=len, default=b"") for candidates in words} - {b""}, _key(state)
     found = sorted(_digest(word, key) for word in longest)
     if found:
         (folder / "issued").mkdir(exist_ok=True)

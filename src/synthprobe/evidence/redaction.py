@@ -228,9 +228,9 @@ class Redactor(Learner):
         if isinstance(value, (int, float)):
             return MASK if str(value) in self._forms else value
         if isinstance(value, Mapping):
-            return {self.text(key) if isinstance(key, str) else key: self.data(one) for key, one in value.items()}
+            return {self.text(key) if isinstance(key, str) else key: self.data(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.data(one) for one in value]
+            return [self.data(item) for item in value]
         return value
 
     def record(self, record: R) -> R:
@@ -241,11 +241,11 @@ class Redactor(Learner):
         """As `data`, and mask every field that is secret by its name."""
         if isinstance(value, Mapping):
             return {
-                key: MASK if is_secret_name(str(key)) and not isinstance(one, (bool, type(None))) else self.fields(one)
-                for key, one in value.items()
+                key: MASK if is_secret_name(str(key)) and not isinstance(item, (bool, type(None))) else self.fields(item)
+                for key, item in value.items()
             }
         if isinstance(value, list):
-            return [self.fields(one) for one in value]
+            return [self.fields(item) for item in value]
         return self.data(value)
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:

@@ -134,7 +134,7 @@ class FixDesk:
 
     def approve(self, request: str, actor: Actor) -> AuditEntry:
         """Approve what somebody else asked for."""
-        asked = [one for one in self.audit.known() if one.event == "requested" and one.digest == request]
+        asked = [entry for entry in self.audit.known() if entry.event == "requested" and entry.digest == request]
         if not asked:
             raise FixRefused(f"There is no request {request!r}. See: synthprobe audit.")
         now = self.now()
@@ -188,10 +188,10 @@ class FixDesk:
             ),
         )
         needs_approval = really and fix.approval
-        own = {one.hash for one in self.audit.entries()}  # the lock of this folder is held already
+        own = {entry.hash for entry in self.audit.entries()}  # the lock of this folder is held already
 
         def check(known: Sequence[AuditEntry]) -> None:
-            policy.check_alone([one for one in known if one.hash not in own], self.target.name, self.now())
+            policy.check_alone([entry for entry in known if entry.hash not in own], self.target.name, self.now())
             policy.check_rate(known, fix.id, self.target.name, fix.per_hour, now)
             policy.check_breaker(self.config, known, fix.id, self.target.name, now)
             if needs_approval and approved(known) is None:
@@ -220,9 +220,9 @@ class FixDesk:
             self._write("failed", order, digest=digest, text="It was interrupted.")
             raise
         self._write("applied" if ok else "failed", order, digest=digest, text=text, clean=ok)
-        said = self._masked(f"{planned.seen} The role {actor.role} applied '{fix.title}'. {text}")
-        self.record(order.incident.id, IncidentEvent(at=self.now(), role=actor.role, text=said))
-        return Done(ok=ok, changed=True, text=said, plan=planned)
+        summary = self._masked(f"{planned.seen} The role {actor.role} applied '{fix.title}'. {text}")
+        self.record(order.incident.id, IncidentEvent(at=self.now(), role=actor.role, text=summary))
+        return Done(ok=ok, changed=True, text=summary, plan=planned)
 
     def _begin(self, order: _Order, digest: str, what: str, check: Check) -> None:
         """Write that it begins, where every machine that shares the history reads it, or refuse."""
@@ -241,29 +241,29 @@ class FixDesk:
         fix, incident = order.fix, order.incident
         assert fix.apply is not None
         assert fix.check is not None
-        said = []
+        sentences = []
         try:
             work = self._work(order)
             work.api.most_writes = max(len(planned.touches), len(planned.steps)) * max(len(fix.writes), 1)
-            said.append(self._bounded(order, work, fix.apply, writing=True))
-            said.append(self._bounded(order, self._work(order), fix.check))
+            sentences.append(self._bounded(order, work, fix.apply, writing=True))
+            sentences.append(self._bounded(order, self._work(order), fix.check))
             outcomes = self.rerun(incident.journeys)
             bad = [journey for journey in incident.journeys if outcomes.get(journey) != "passed"]
             if not bad and incident.journeys:
-                return True, self._masked(" ".join([*map(_short, said), "Its journeys pass again."]))
-            missing = ", ".join(f"{one}: {outcomes.get(one, 'not run')}" for one in bad)
-            said.append(f"Its journeys do not all pass: {missing or 'the incident names none'}.")
+                return True, self._masked(" ".join([*map(_short, sentences), "Its journeys pass again."]))
+            missing = ", ".join(f"{journey}: {outcomes.get(journey, 'not run')}" for journey in bad)
+            sentences.append(f"Its journeys do not all pass: {missing or 'the incident names none'}.")
         except Exception as error:  # whatever a project's own function does
-            said.append(_reason(error))
+            sentences.append(_reason(error))
         if fix.undo is None:
-            said.append(f"It cannot be undone: {fix.irreversible}. Escalate.")
+            sentences.append(f"It cannot be undone: {fix.irreversible}. Escalate.")
         else:
             try:
-                said.append(self._bounded(order, self._work(order), fix.undo, writing=True))
-                said.append("It was undone. Escalate.")
+                sentences.append(self._bounded(order, self._work(order), fix.undo, writing=True))
+                sentences.append("It was undone. Escalate.")
             except Exception as error:
-                said.append(f"Undoing it failed as well: {str(error).strip() or _reason(error)} Escalate at once.")
-        return False, self._masked(" ".join(map(_short, said)))
+                sentences.append(f"Undoing it failed as well: {str(error).strip() or _reason(error)} Escalate at once.")
+        return False, self._masked(" ".join(map(_short, sentences)))
 
     def _work(self, order: _Order) -> Work:
         fix = order.fix
@@ -358,16 +358,16 @@ def as_plan(fix: Fix, given: object) -> Plan | None:
 
 def _reason(error: Exception) -> str:
     """Why a project's own function failed; one that says nothing is known by its line."""
-    said = str(error).strip()
+    message = str(error).strip()
     if not isinstance(error, SynthprobeError | AssertionError):
-        return f"The fix broke with {type(error).__name__}: {said or 'without a message'}. {_place(error)}"
-    return said if said else f"{type(error).__name__} without a message. {_place(error)}"
+        return f"The fix broke with {type(error).__name__}: {message or 'without a message'}. {_place(error)}"
+    return message if message else f"{type(error).__name__} without a message. {_place(error)}"
 
 
 def _place(error: BaseException) -> str:
     """Where a project's own function failed: the last of its lines in the file of the function itself."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename != __file__]
-    own = [one for one in frames if one.filename == frames[0].filename]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    own = [frame for frame in frames if frame.filename == frames[0].filename]
     return f"It was {Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line}." if own else ""
 
 

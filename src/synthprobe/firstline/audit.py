@@ -133,7 +133,7 @@ class RecordedAudit:
         with self._open() as history:
             own = self._believed(history)
             noted = history.audit_entries()
-            noted_here = {one.get("hash") for one in noted if one.get("audit") in {"", self._place}}
+            noted_here = {row.get("hash") for row in noted if row.get("audit") in {"", self._place}}
             return [*_lines(noted), *(line for line in own if line.hash not in noted_here)]
 
     def _believed(self, history: History) -> list[AuditEntry]:
@@ -154,7 +154,7 @@ class RecordedAudit:
 
     def _shared(self, history: History) -> list[AuditEntry]:
         """This audit as the shared history knows it."""
-        return _since_begun([one for one in history.shared_audit() if one.get("audit") == self._place])
+        return _since_begun([row for row in history.shared_audit() if row.get("audit") == self._place])
 
     def _copied(self) -> list[AuditEntry]:
         try:
@@ -242,7 +242,7 @@ def _after(before: Sequence[AuditEntry], entry: AuditEntry) -> AuditEntry:
 
 def _lines(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
     """The lines among what was noted, each once; earlier versions noted marks alone."""
-    lines = {(one.get("audit"), one["hash"]): one["entry"] for one in noted if "entry" in one}
+    lines = {(row.get("audit"), row["hash"]): row["entry"] for row in noted if "entry" in row}
     return [msgspec.convert(line, AuditEntry) for line in lines.values()]
 
 
@@ -253,7 +253,7 @@ def _readable(rows: Sequence[str]) -> Iterator[AuditEntry]:
 
 
 def _since_begun(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
-    begun = max((place for place, one in enumerate(noted) if one.get("number") == 0), default=-1)
+    begun = max((place for place, row in enumerate(noted) if row.get("number") == 0), default=-1)
     return _lines(noted[begun + 1 :])
 
 

@@ -270,32 +270,32 @@ def load_fixes(folder: Path, roles: Collection[str]) -> dict[str, Fix]:
             raise ConfigurationError(
                 f"The fixes of {path.name} cannot be loaded: {type(error).__name__}: {error}. Correct the file."
             ) from None
-    for one in _registered.values():
-        check_complete(one, roles)
+    for declared_fix in _registered.values():
+        check_complete(declared_fix, roles)
     return dict(sorted(_registered.items()))
 
 
-def check_complete(one: Fix, roles: Collection[str]) -> None:
+def check_complete(declared_fix: Fix, roles: Collection[str]) -> None:
     """Refuse a fix that misses a part, or that nobody known may apply."""
-    strange = [role for role in one.roles if role not in roles]
-    if strange or not one.roles:
+    strange = [role for role in declared_fix.roles if role not in roles]
+    if strange or not declared_fix.roles:
         what = f"names the role {strange[0]!r}, which is not known" if strange else "names no role that may apply it"
         raise ConfigurationError(
-            f"The fix {one.id} {what}. Known roles: {', '.join(sorted(roles)) or 'none'}. Correct roles of @fix, or "
+            f"The fix {declared_fix.id} {what}. Known roles: {', '.join(sorted(roles)) or 'none'}. Correct roles of @fix, or "
             "add the role to [fixes.roles]."
         )
-    if one.apply is None:
+    if declared_fix.apply is None:
         raise ConfigurationError(
-            f"The fix {one.id} does nothing. Decorate a function with @{one.plan.__name__}.applies."
+            f"The fix {declared_fix.id} does nothing. Decorate a function with @{declared_fix.plan.__name__}.applies."
         )
-    if one.check is None:
+    if declared_fix.check is None:
         raise ConfigurationError(
-            f"The fix {one.id} has no independent read that shows it worked. Decorate one with "
-            f"@{one.plan.__name__}.checks."
+            f"The fix {declared_fix.id} has no independent read that shows it worked. Decorate one with "
+            f"@{declared_fix.plan.__name__}.checks."
         )
-    if (one.undo is None) == (not one.irreversible):
+    if (declared_fix.undo is None) == (not declared_fix.irreversible):
         raise ConfigurationError(
-            f"The fix {one.id} needs either an undo (@{one.plan.__name__}.undoes) or irreversible='why it cannot be "
+            f"The fix {declared_fix.id} needs either an undo (@{declared_fix.plan.__name__}.undoes) or irreversible='why it cannot be "
             "undone', and not both."
         )
 
@@ -304,9 +304,9 @@ def _declared(**given: object) -> _Declared:
     try:
         return msgspec.convert(given, _Declared)
     except (msgspec.ValidationError, TypeError) as error:
-        said = re.sub(r"(.*) - at `\$\.(\w+).*", r"\2: \1", str(error))
+        message = re.sub(r"(.*) - at `\$\.(\w+).*", r"\2: \1", str(error))
         raise ConfigurationError(
-            f"The fix {given['id']!r} is declared as it cannot be used: {said}. Correct it in @fix."
+            f"The fix {given['id']!r} is declared as it cannot be used: {message}. Correct it in @fix."
         ) from None
 
 
@@ -314,10 +314,10 @@ def _inputs(id: str, plan: Callable[..., Any]) -> Iterator[tuple[str, tuple[Any,
     hints = typing.get_type_hints(plan, include_extras=True)
     for name, parameter in list(inspect.signature(plan).parameters.items())[1:]:
         kind = hints.get(name, str)
-        bounds = [one for one in getattr(kind, "__metadata__", ()) if isinstance(one, msgspec.Meta)]
+        bounds = [bound for bound in getattr(kind, "__metadata__", ()) if isinstance(bound, msgspec.Meta)]
         base = typing.get_args(kind)[0] if bounds else kind
-        text = any(one.max_length is not None and one.pattern for one in bounds)
-        number = any((one.ge, one.gt) != (None, None) and (one.le, one.lt) != (None, None) for one in bounds)
+        text = any(bound.max_length is not None and bound.pattern for bound in bounds)
+        number = any((bound.ge, bound.gt) != (None, None) and (bound.le, bound.lt) != (None, None) for bound in bounds)
         if not (base is bool or typing.get_origin(base) is typing.Literal or (text if base is str else number)):
             raise ConfigurationError(
                 f"The input {name!r} of the fix {id} has no bounds. Annotate it, for example "
@@ -327,4 +327,4 @@ def _inputs(id: str, plan: Callable[..., Any]) -> Iterator[tuple[str, tuple[Any,
 
 
 def _matches(wanted: str, patterns: Sequence[str]) -> bool:
-    return any(re.fullmatch(re.escape(one).replace(r"\*", "[^/?#]+"), wanted) for one in patterns)
+    return any(re.fullmatch(re.escape(pattern).replace(r"\*", "[^/?#]+"), wanted) for pattern in patterns)

@@ -191,7 +191,7 @@ def _claims(config: IdentityConfig, token: str) -> dict[str, Any]:
     keys = _asked(str(known.get("jwks_uri", "")), {})
     try:
         wanted = jwt.get_unverified_header(token).get("kid")
-        key = next(one for one in jwt.PyJWKSet.from_dict(keys).keys if one.key_id == wanted)
+        key = next(jwk for jwk in jwt.PyJWKSet.from_dict(keys).keys if jwk.key_id == wanted)
         claims: dict[str, Any] = jwt.decode(
             token,
             key,

@@ -90,22 +90,22 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
     Otherwise a page may be offered in general: the one that the step names, that fits by a class or another wide
     label, or the journey's default. A fault of the probe leads to pages about the probe only.
     """
-    ready = [one for one in runbooks if one.finished and subject.ours == (one.cause_class == "probe")]
-    ready.sort(key=lambda one: (one.shipped, one.id))
-    known = [(*hit, one) for one in ready if (hit := knows(one, subject))]
-    known.sort(key=lambda one: (one[2].shipped, -one[0]))  # stable: by id within
-    general = [(*hit, one) for one in ready if (hit := _general(one, subject))]
-    general.sort(key=lambda one: one[0])
+    ready = [runbook for runbook in runbooks if runbook.finished and subject.ours == (runbook.cause_class == "probe")]
+    ready.sort(key=lambda runbook: (runbook.shipped, runbook.id))
+    known = [(*hit, runbook) for runbook in ready if (hit := knows(runbook, subject))]
+    known.sort(key=lambda candidate: (candidate[2].shipped, -candidate[0]))  # stable: by id within
+    general = [(*hit, runbook) for runbook in ready if (hit := _general(runbook, subject))]
+    general.sort(key=lambda candidate: candidate[0])
     if known:
         weight, why, runbook = known[0]
-        others = [one for one in known[1:] if one[2].id != runbook.id]
-        following = [*others, *(one for one in general if one[2].id != runbook.id)]
+        others = [candidate for candidate in known[1:] if candidate[2].id != runbook.id]
+        following = [*others, *(candidate for candidate in general if candidate[2].id != runbook.id)]
         return Match(
             runbook=runbook,
             why=why,
             runner_up=following[0][2].id if following else "",
             runner_up_why=following[0][1] if following else "",
-            tied=tuple(one[2].id for one in others if one[0] == weight and one[2].shipped == runbook.shipped),
+            tied=tuple(other[2].id for other in others if other[0] == weight and other[2].shipped == runbook.shipped),
         )
     if not general:
         of = "No page is about the probe itself." if subject.ours else "No runbook knows this failure."
@@ -130,33 +130,33 @@ def tell(
     isolation = isolation or Isolation()
     peers = cache(partial(peers_of, verdict))
 
-    def explained(one: JourneyVerdict) -> tuple[TriageFacts, Triage]:
-        known = (usual or {}).get(one.journey.id, {})
-        build = (passed_builds or {}).get(one.journey.id, "")
-        facts = facts_for(one, verdict, last_passed_build=build, usual=known, peers_known=peers)
+    def explained(judgement: JourneyVerdict) -> tuple[TriageFacts, Triage]:
+        known = (usual or {}).get(judgement.journey.id, {})
+        build = (passed_builds or {}).get(judgement.journey.id, "")
+        facts = facts_for(judgement, verdict, last_passed_build=build, usual=known, peers_known=peers)
         return facts, triage(facts)
 
     judged = [
-        (one, seen, isolation.judge(one.journey.title, partial(explained, one), otherwise=None))
-        for one, seen in zip(verdict.journeys, observe(verdict, isolation, usual), strict=True)
-        if one.outcome not in {"passed", "skipped"} or one.intermittent
+        (judgement, seen, isolation.judge(judgement.journey.title, partial(explained, judgement), otherwise=None))
+        for judgement, seen in zip(verdict.journeys, observe(verdict, isolation, usual), strict=True)
+        if judgement.outcome not in {"passed", "skipped"} or judgement.intermittent
     ]
-    broken = [(one, seen, *found) for one, seen, found in judged if found is not None]
-    alone = {one.journey.id: cause for one, *_, cause in broken}
-    seen_of = {one.journey.id: facts for one, _, facts, _ in broken}
+    broken = [(judgement, seen, *found) for judgement, seen, found in judged if found is not None]
+    alone = {judgement.journey.id: cause for judgement, *_, cause in broken}
+    seen_of = {judgement.journey.id: facts for judgement, _, facts, _ in broken}
     causes = isolation.judge(
         "What the journeys have in common", lambda: triage_together(alone, seen_of), otherwise=alone
     )
-    for one, seen, facts, own in broken:
-        cause = causes[one.journey.id]
-        degraded = facts.degradations[0].kind if facts.degradations else one.outcome
+    for broken_judgement, seen, facts, own in broken:
+        cause = causes[broken_judgement.journey.id]
+        degraded = facts.degradations[0].kind if facts.degradations else broken_judgement.outcome
         yield Told(
-            verdict=one,
+            verdict=broken_judgement,
             observation=seen,
             triage=cause,
             own=own,
             subject=Subject(
-                journey=one.journey.id,
+                journey=broken_judgement.journey.id,
                 step=seen.step,
                 kind=facts.kind or degraded,
                 message=facts.message,
@@ -171,7 +171,7 @@ def tell(
                 page_errors=facts.evidence.page_errors,
                 ours=facts.ours or own.cause_class == "probe",
                 runbook=facts.runbook,
-                default=one.journey.runbook,
+                default=broken_judgement.journey.runbook,
             ),
         )
 
@@ -221,7 +221,7 @@ def _spelled(name: str, value: str) -> str:
 def _general(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
     if subject.runbook == runbook.id:
         return 0, f'General page for the step "{subject.step}", which names it.'
-    for entry in sorted(runbook.matches.general, key=lambda one: -len(one)):
+    for entry in sorted(runbook.matches.general, key=lambda entry: -len(entry)):
         if set(entry) != {"journey"} and all(subject.holds(name, value) for name, value in entry.items()):
             wide = ", ".join(_spelled(name, value) for name, value in entry.items())
             return 10 - len(entry), f"General page where {wide}."

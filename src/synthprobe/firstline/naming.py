@@ -22,7 +22,7 @@ from synthprobe.triage.rules import RULES
 from synthprobe.verdict.isolation import Isolation
 
 _SURENESS = ("high", "medium", "low")
-_ASKED = {rule: place for place, (_, rule, _) in enumerate(takewhile(lambda one: one[1] != "server-error", RULES))}
+_ASKED = {rule: place for place, (_, rule, _) in enumerate(takewhile(lambda row: row[1] != "server-error", RULES))}
 """The rules about who is reached and who asks, in their order; what they see outranks what an answer looks like."""
 
 
@@ -41,20 +41,20 @@ def explain(
     usual: Mapping[str, Mapping[Request, int]] | None = None,
 ) -> Verdict:
     """Add to each journey by itself where the cause lies and which page fits."""
-    found = {one.verdict.journey.id: one for one in tell(verdict, passed_builds, isolation, usual)}
+    found = {subject.verdict.journey.id: subject for subject in tell(verdict, passed_builds, isolation, usual)}
 
-    def explained(one: JourneyVerdict) -> JourneyVerdict:
-        known = found.get(one.journey.id)
-        if known is None or one.triage is not None:
-            return one
+    def explained(judgement: JourneyVerdict) -> JourneyVerdict:
+        known = found.get(judgement.journey.id)
+        if known is None or judgement.triage is not None:
+            return judgement
         page = match(runbooks, known.subject)
         cause = _confirmed(known.own, page.runbook) or known.triage
-        return replace(one, triage=cause, runbook=page.known, general=page.offered, runbook_why=page.why)
+        return replace(judgement, triage=cause, runbook=page.known, general=page.offered, runbook_why=page.why)
 
     return replace(
         verdict,
         journeys=tuple(
-            isolation.judge(one.journey.title, partial(explained, one), otherwise=one) for one in verdict.journeys
+            isolation.judge(judgement.journey.title, partial(explained, judgement), otherwise=judgement) for judgement in verdict.journeys
         ),
     )
 
@@ -71,9 +71,9 @@ def name_incidents(
     probe_owner: str = "",
 ) -> Named:
     """Say of an explained verdict which incident each journey belongs to, and of both the same class and page."""
-    explained = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
+    explained = {judgement.journey.id: judgement for judgement in verdict.journeys if judgement.triage is not None}
     followed = follow(open_incidents, observe(verdict, isolation, usual), before, now, explained, isolation)
-    journeys = {one.journey.id: one.journey for one in verdict.journeys}
+    journeys = {judgement.journey.id: judgement.journey for judgement in verdict.journeys}
     classes = {page.id: page.cause_class for page in runbooks} if explained else {}
 
     def named(incident: Incident) -> Incident:
@@ -96,7 +96,7 @@ def name_incidents(
 
 def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: str = "") -> Named:
     """The same of one run without any memory, by the runbooks as they are now."""
-    bare = (replace(one, triage=None, runbook="", general="", runbook_why="", incident="") for one in verdict.journeys)
+    bare = (replace(judgement, triage=None, runbook="", general="", runbook_why="", incident="") for judgement in verdict.journeys)
     isolation = Isolation()
     explained = explain(replace(verdict, journeys=tuple(bare)), runbooks, isolation)
     named = name_incidents(explained, runbooks, (), {}, verdict.finished_at, isolation, probe_owner=probe_owner)
@@ -107,33 +107,33 @@ def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: s
 def with_incidents(verdict: Verdict, of: Mapping[str, Incident], *, probe_owner: str = "") -> Verdict:
     """Each journey says of class, page and owner what its incident says, and why in its own words."""
     return replace(
-        verdict, journeys=tuple(_as_its_incident(one, of.get(one.journey.id), probe_owner) for one in verdict.journeys)
+        verdict, journeys=tuple(_as_its_incident(judgement, of.get(judgement.journey.id), probe_owner) for judgement in verdict.journeys)
     )
 
 
-def is_ours(one: Incident | JourneyVerdict) -> bool:
+def is_ours(incident: Incident | JourneyVerdict) -> bool:
     """Whether the probe itself is at fault, so that neither page nor owner of the target is told."""
-    blind = one.kind == "monitor blind" if isinstance(one, Incident) else one.outcome == "unknown"
-    return blind or (one.triage is not None and one.triage.cause_class == "probe")
+    blind = incident.kind == "monitor blind" if isinstance(incident, Incident) else incident.outcome == "unknown"
+    return blind or (incident.triage is not None and incident.triage.cause_class == "probe")
 
 
-def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner: str) -> JourneyVerdict:
+def _as_its_incident(judgement: JourneyVerdict, incident: Incident | None, probe_owner: str) -> JourneyVerdict:
     if incident is None:
-        return replace(one, incident="", responsible=probe_owner if is_ours(one) else "")
-    said, own = incident.triage, one.triage
-    if said is not None and said.elsewhere == one.journey.id:
-        said = own  # what it shows itself is not told to it as another one's
-    elif said is not None and own is not None and own.rule == said.rule:
-        said = replace(_named(own, said.cause_class), sure=said.sure)
-    elif said is not None and own is not None and own.cause_class not in {"unknown", "probe"}:
-        why = f"By what {one.journey.id} shows alone: {own.why}"
-        said = replace(said, runner_up=own.cause_class, runner_up_why=why)
-    elif said is not None and own is not None and own.cause_class == "unknown" and not own.elsewhere:
-        said = replace(said, is_borrowed=True)
+        return replace(judgement, incident="", responsible=probe_owner if is_ours(judgement) else "")
+    cause, own = incident.triage, judgement.triage
+    if cause is not None and cause.elsewhere == judgement.journey.id:
+        cause = own  # what it shows itself is not told to it as another one's
+    elif cause is not None and own is not None and own.rule == cause.rule:
+        cause = replace(_named(own, cause.cause_class), sure=cause.sure)
+    elif cause is not None and own is not None and own.cause_class not in {"unknown", "probe"}:
+        why = f"By what {judgement.journey.id} shows alone: {own.why}"
+        cause = replace(cause, runner_up=own.cause_class, runner_up_why=why)
+    elif cause is not None and own is not None and own.cause_class == "unknown" and not own.elsewhere:
+        cause = replace(cause, is_borrowed=True)
     return replace(
-        one,
+        judgement,
         incident=incident.id,
-        triage=said or own,
+        triage=cause or own,
         runbook=incident.runbook,
         general=incident.general,
         runbook_why=incident.runbook_why,
@@ -153,18 +153,18 @@ def _named(own: Triage, cause_class: CauseClass) -> Triage:
     return replace(own, cause_class=cause_class, why=own.runner_up_why, sure="medium", runner_up="", runner_up_why="")
 
 
-def _told_by(incident: Incident, one: JourneyVerdict) -> Incident:
-    page = {"runbook": one.runbook, "general": one.general, "runbook_why": one.runbook_why}
-    return replace(incident, triage=one.triage, **page)
+def _told_by(incident: Incident, judgement: JourneyVerdict) -> Incident:
+    page = {"runbook": judgement.runbook, "general": judgement.general, "runbook_why": judgement.runbook_why}
+    return replace(incident, triage=judgement.triage, **page)
 
 
-def _says_little(one: JourneyVerdict, classes: Mapping[str, str]) -> tuple[bool, bool, int, int]:
+def _says_little(judgement: JourneyVerdict, classes: Mapping[str, str]) -> tuple[bool, bool, int, int]:
     """How little a journey says of its incident's cause.
 
     Most says who agrees with the page that knows the failure; of two that are as sure, whose rule is asked first.
     """
-    if one.triage is None:
+    if judgement.triage is None:
         return True, True, len(_SURENESS), len(_ASKED)
-    agrees = classes.get(one.runbook) == one.triage.cause_class
-    asked = _ASKED.get(one.triage.rule, len(_ASKED))
-    return is_vague(one.triage), not agrees, _SURENESS.index(one.triage.sure), asked
+    agrees = classes.get(judgement.runbook) == judgement.triage.cause_class
+    asked = _ASKED.get(judgement.triage.rule, len(_ASKED))
+    return is_vague(judgement.triage), not agrees, _SURENESS.index(judgement.triage.sure), asked

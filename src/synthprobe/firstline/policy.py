@@ -82,7 +82,7 @@ def check_evidence(config: FixesConfig, incident: Incident, target: str, now: da
 
 def check_rate(entries: Sequence[AuditEntry], fix: str, target: str, per_hour: int, now: datetime) -> None:
     """Refuse a fix that was applied too often in the last hour, started and unfinished ones counted."""
-    recent = [one for one in _of(entries, fix, target) if one.event == "applying" and now - one.at < timedelta(hours=1)]
+    recent = [entry for entry in _of(entries, fix, target) if entry.event == "applying" and now - entry.at < timedelta(hours=1)]
     if len(recent) >= per_hour:
         raise FixRefused(
             f"The fix {fix} was applied {len(recent)} times in the last hour; at most {per_hour} were expected. "
@@ -92,7 +92,7 @@ def check_rate(entries: Sequence[AuditEntry], fix: str, target: str, per_hour: i
 
 def check_alone(entries: Sequence[AuditEntry], target: str, now: datetime) -> None:
     """Refuse to apply two fixes to a target at once, from whatever machines."""
-    begun = [one for one in entries if one.target == target and one.event in {"applying", "applied", "failed"}]
+    begun = [entry for entry in entries if entry.target == target and entry.event in {"applying", "applied", "failed"}]
     if begun and begun[-1].event == "applying" and now - begun[-1].at < LOCK:
         raise FixRefused(
             f"Another fix, {begun[-1].fix}, is being applied to {target!r} since {begun[-1].at:%H:%M:%S} UTC. Wait "
@@ -147,7 +147,7 @@ def approval(
 def outgrown(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime) -> AuditEntry | None:
     """An approval of another plan for the very same order: what the fix would change has changed since."""
     order = digest.partition("-")[0]
-    return _approved([one for one in entries if one.digest.partition("-")[0] == order], who, now)
+    return _approved([entry for entry in entries if entry.digest.partition("-")[0] == order], who, now)
 
 
 def _approved(

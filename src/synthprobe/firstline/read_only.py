@@ -46,10 +46,10 @@ def _curl_reads(words: Sequence[str]) -> bool:
     for name, value in _options(words):
         if _is(name, "request"):
             reads = value in {"GET", "HEAD"}
-        elif any(_is(name, one) for one in _KEEPS):
+        elif any(_is(name, keep) for keep in _KEEPS):
             reads = value in {"/dev/null", "-"}
         else:
-            reads = not any(_is(name, one) or name.startswith(f"{one}-") for one in _SENDS)
+            reads = not any(_is(name, send) or name.startswith(f"{send}-") for send in _SENDS)
         if not reads:
             return False
     return True

@@ -153,7 +153,7 @@ class Runbook(FrontMatter, frozen=True, kw_only=True):
 
     def section(self, title: str) -> Section | None:
         """The section of that title, if there is one."""
-        return next((one for one in self.sections if one.title == title), None)
+        return next((section for section in self.sections if section.title == title), None)
 
     @property
     def fallback(self) -> str:

@@ -109,14 +109,14 @@ def lint(
     """Look for all that is wrong with the runbooks."""
     found = [finding for runbook in runbooks for finding in _one(runbook, known, today)]
     bad = {finding.path for finding in found if finding.rule == "content" and finding.error}
-    found += _coverage([one for one in runbooks if one.path not in bad], known)
+    found += _coverage([runbook for runbook in runbooks if runbook.path not in bad], known)
     found += _ties(runbooks)
     found += _claims(runbooks, known.samples)
-    ids = {one.id for one in runbooks}
+    ids = {runbook.id for runbook in runbooks}
     gone = "It supersedes {!r}, and there is no such runbook. Correct the name, or take it out."
-    missing = ((one.path, id) for one in runbooks for id in one.supersedes if id not in ids)
+    missing = ((runbook.path, id) for runbook in runbooks for id in runbook.supersedes if id not in ids)
     found += [Finding(path, "reference", 1, gone.format(id)) for path, id in missing]
-    names = {one.path: one.id for one in runbooks}
+    names = {runbook.path: runbook.id for runbook in runbooks}
     asleep = {(snooze.what, snooze.rule) for snooze in snoozes if snooze.until >= today}
     awake = [finding for finding in found if (names.get(finding.path, finding.path), finding.rule) not in asleep]
     texts = (text for snooze in snoozes for text in _snoozed(snooze, {*ids, *known.journeys}, today))
@@ -204,32 +204,32 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
     for journey in (*runbook.journeys, *matches.journeys):
         if known.journeys and journey not in known.journeys:
             yield finding(1, f"There is no journey {journey!r}. Correct the name, or take it out.")
-    for entry in (one for one in matches.knows if not identifies(one)):
+    for entry in (labels for labels in matches.knows if not identifies(labels)):
         text = (
             f"knows has {_shown(entry)}, which identifies no failure: name its fingerprint, a message, or a rule and "
         )
         yield finding(1, f"{text}the request. What is wider belongs to general_for.")
-    for entry in (one for one in matches.general_for if not one or not set(one) <= {"journey", "class"}):
+    for entry in (labels for labels in matches.general_for if not labels or not set(labels) <= {"journey", "class"}):
         yield finding(1, f"general_for has {_shown(entry)}; a journey, a class, or both were expected.")
     for labels in (*matches.known, *matches.general):
         for name in labels:
             if name not in LABELS:
                 yield finding(1, f"{name!r} is no label. Known labels: {', '.join(LABELS)}.")
         rule = labels.get("rule", "*")
-        if not any(fnmatchcase(one, rule) for one in _RULES):
+        if not any(fnmatchcase(known_rule, rule) for known_rule in _RULES):
             yield finding(1, f"The label rule {rule!r} fits no rule of triage. Known: {', '.join(sorted(_RULES))}.")
         journey = labels.get("journey", "*")
-        if known.journeys and not any(fnmatchcase(one, journey) for one in known.journeys):
+        if known.journeys and not any(fnmatchcase(known_journey, journey) for known_journey in known.journeys):
             yield finding(1, f"The label journey {journey!r} fits no journey.")
-    for fingerprint in (one["fingerprint"] for one in matches.known if "fingerprint" in one):
+    for fingerprint in (labels["fingerprint"] for labels in matches.known if "fingerprint" in labels):
         if not _FINGERPRINT.fullmatch(fingerprint):
             text = (
                 f"{fingerprint!r} is no fingerprint: v1: and 16 hexadecimal digits, as synthprobe incident show prints."
             )
             yield finding(1, text)
-    for pattern in (one["message"] for one in matches.known if "message" in one):
+    for pattern in (labels["message"] for labels in matches.known if "message" in labels):
         try:
-            wide = next((said for said in _ORDINARY if re.search(pattern, said)), "")
+            wide = next((message for message in _ORDINARY if re.search(pattern, message)), "")
         except re.error as error:
             yield finding(1, f"/{pattern}/ is no regular expression: {error}.")
         else:
@@ -247,7 +247,7 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
     for section in runbook.sections:
         for command in section.commands:
             for word in re.findall(r"^\s*(synthprobe [a-z]+(?: [a-z]+)?)", command.shell, re.MULTILINE):
-                if known.commands and not any(word == one or word.startswith(f"{one} ") for one in known.commands):
+                if known.commands and not any(word == command or word.startswith(f"{command} ") for command in known.commands):
                     yield finding(command.line, f"There is no command {word!r}.")
 
     for number, line in enumerate(runbook.body.splitlines(), runbook.body_line):
@@ -259,7 +259,7 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
             if (
                 known.tests
                 and _names_tests(test)
-                and not any(one == test or one.startswith(f"{test}/") for one in known.tests)
+                and not any(known_test == test or known_test.startswith(f"{test}/") for known_test in known.tests)
             ):
                 yield finding(number, f"There is no journey {test!r}. Correct the name.")
 
@@ -270,11 +270,11 @@ def _names_tests(word: str) -> bool:
 
 def _staleness(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
     finding = partial(Finding, runbook.path, "stale", 1)
-    said = [mark for mark in known.marks if mark.runbook == runbook.id]
+    marks = [mark for mark in known.marks if mark.runbook == runbook.id]
     if (since := known.rewritten.get(runbook.id)) is not None:
-        said = [mark for mark in said if mark.at > since]
-    if len(said) > 1 and all(mark.said != "helped" for mark in said[-2:]):
-        days = " and ".join(f"{mark.said} on {mark.at:%Y-%m-%d}" for mark in said[-2:])
+        marks = [mark for mark in marks if mark.at > since]
+    if len(marks) > 1 and all(mark.worth != "helped" for mark in marks[-2:]):
+        days = " and ".join(f"{mark.worth} on {mark.at:%Y-%m-%d}" for mark in marks[-2:])
         yield finding(f"It did not help twice in a row: {days}. Rewrite it as it is now, and commit it.")
     last = runbook.last_exercised
     if last is None:
@@ -290,33 +290,33 @@ def _staleness(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]
 
 
 def _coverage(runbooks: Sequence[Runbook], known: Known) -> Iterator[Finding]:
-    ids = {one.id for one in runbooks if one.finished}
-    defaults = {journey for one in runbooks if one.finished for journey in one.matches.journeys}
+    ids = {runbook.id for runbook in runbooks if runbook.finished}
+    defaults = {journey for runbook in runbooks if runbook.finished for journey in runbook.matches.journeys}
     for journey, page in sorted(known.journeys.items()):
         if page not in ids and journey not in defaults:
-            said = (
+            problem = (
                 f"names the runbook {page!r}, and there is no such page that can be followed"
                 if page
                 else "names no runbook"
             )
             yield Finding(
-                journey, "coverage", 1, f"The journey {journey!r} {said}. Write one, or snooze it with a date."
+                journey, "coverage", 1, f"The journey {journey!r} {problem}. Write one, or snooze it with a date."
             )
 
 
 def _ties(runbooks: Sequence[Runbook]) -> Iterator[Finding]:
-    for one, other in combinations(sorted(runbooks, key=lambda r: r.id), 2):
-        if one.id == other.id:
-            yield Finding(path=other.path, line=2, rule="tie", text=f"The id {one.id!r} is taken by {one.path}.")
+    for runbook, other in combinations(sorted(runbooks, key=lambda r: r.id), 2):
+        if runbook.id == other.id:
+            yield Finding(path=other.path, line=2, rule="tie", text=f"The id {runbook.id!r} is taken by {runbook.path}.")
             continue
-        a, b = one.matches, other.matches
+        a, b = runbook.matches, other.matches
         same = [
             *(f"the general page for {x}" for x in a.journeys if x in b.journeys),
             *(f"{_shown(x)} and {_shown(y)}" for x in a.known for y in b.known if _could_tie(x, y)),
         ]
         for what in same:
             text = f"It ties with {other.path} on {what}. Let one of them match more closely."
-            yield Finding(path=one.path, line=1, rule="tie", text=text)
+            yield Finding(path=runbook.path, line=1, rule="tie", text=text)
 
 
 def _could_tie(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
@@ -333,7 +333,7 @@ def _claims(runbooks: Sequence[Runbook], samples: Sequence[Sample]) -> Iterator[
     """Pages that say they know failures whose right page is another one."""
     for runbook in runbooks:
         if wrong := wrongly_claimed(runbook, samples):
-            of = ", ".join(dict.fromkeys(f"{one.of} ({one.subject.journey})" for one in wrong))
+            of = ", ".join(dict.fromkeys(f"{sample.of} ({sample.subject.journey})" for sample in wrong))
             text = f"It wrongly claims {len(wrong)} of {len(samples)} failures whose page is known: {of}. Narrow it."
             yield Finding(path=runbook.path, line=1, rule="claim", text=text)
 

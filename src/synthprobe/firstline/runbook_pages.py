@@ -64,10 +64,10 @@ def as_followed(runbook: Runbook) -> str:
     section = runbook.section("Fix")
     if not runbook.fix or section is None:
         return runbook.body
-    said = _environment().overlay(autoescape=False).get_template("by_fix.md.j2").render(fix=runbook.fix)
+    instructions = _environment().overlay(autoescape=False).get_template("by_fix.md.j2").render(fix=runbook.fix)
     lines = runbook.body.splitlines()
     place = section.line - runbook.body_line + 1
-    return "\n".join([*lines[:place], *said.splitlines(), *lines[place:]]) + "\n"
+    return "\n".join([*lines[:place], *instructions.splitlines(), *lines[place:]]) + "\n"
 
 
 def render(runbook: Runbook, *, home: str = "../index.html", before: str = "") -> str:
@@ -98,8 +98,8 @@ def publish_runbooks(runbooks: Sequence[Runbook], site: Path, *, before: str = "
         page = folder / f"{runbook.id}.html"
         write_whole(page, render(runbook, before=link))
         addresses[runbook.id] = f"runbooks/{page.name}"
-    ordered = sorted(runbooks, key=lambda one: (one.cause_class, one.title))
-    groups = [(cause, list(ours)) for cause, ours in groupby(ordered, key=lambda one: one.cause_class)]
+    ordered = sorted(runbooks, key=lambda runbook: (runbook.cause_class, runbook.title))
+    groups = [(cause, list(ours)) for cause, ours in groupby(ordered, key=lambda runbook: runbook.cause_class)]
     index = _environment().get_template("runbooks.html.j2").render(groups=groups, home="../index.html", causes=CAUSES)
     write_whole(folder / "index.html", index)
     return addresses

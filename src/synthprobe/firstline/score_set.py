@@ -43,9 +43,9 @@ def read_score_set(folder: Path) -> tuple[Sample, ...]:
 
 def write_score_set(folder: Path, fault: str, ran: Collection[str], seen: Sequence[Sample]) -> None:
     """Put in what a drill saw of a fault, in the place of what earlier ones saw of it in the journeys that ran."""
-    kept = [one for one in read_score_set(folder) if one.of != fault or one.subject.journey not in ran]
-    lines = sorted([*kept, *seen], key=lambda one: one.of)
-    write_whole(folder / FILE, b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
+    kept = [sample for sample in read_score_set(folder) if sample.of != fault or sample.subject.journey not in ran]
+    lines = sorted([*kept, *seen], key=lambda sample: sample.of)
+    write_whole(folder / FILE, b"".join(msgspec.json.encode(sample) + b"\n" for sample in lines))
 
 
 def sampled(fault: str, runbook: str, subject: Subject) -> Sample:
@@ -64,15 +64,15 @@ def sampled(fault: str, runbook: str, subject: Subject) -> Sample:
 def remembered(incidents: Iterable[Incident], defaults: Mapping[str, str]) -> tuple[Sample, ...]:
     """Failures of the history of which people said that a page was about them: it helped, or was outdated."""
     return tuple(
-        Sample(of=one.id, runbook=one.runbook, subject=subject_of(one, defaults))
-        for one in incidents
-        if one.runbook and one.runbook_outcome in {"helped", "outdated"}
+        Sample(of=incident.id, runbook=incident.runbook, subject=subject_of(incident, defaults))
+        for incident in incidents
+        if incident.runbook and incident.runbook_outcome in {"helped", "outdated"}
     )
 
 
 def wrongly_claimed(runbook: Runbook, samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """Failures of others that a page says it knows."""
-    return tuple(one for one in samples if one.runbook != runbook.id and knows(runbook, one.subject))
+    return tuple(sample for sample in samples if sample.runbook != runbook.id and knows(runbook, sample.subject))
 
 
 class Mark(Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class Mark(Struct, frozen=True, kw_only=True):
 
     runbook: str
     at: datetime
-    said: str
+    worth: str
 
 
 def marks(incidents: Iterable[Incident]) -> tuple[Mark, ...]:
@@ -90,8 +90,8 @@ def marks(incidents: Iterable[Incident]) -> tuple[Mark, ...]:
 
 
 def _marks_of(incident: Incident) -> list[Mark]:
-    marked = [Mark(runbook=event.runbook, at=event.at, said=event.worth) for event in incident.events if event.worth]
+    marked = [Mark(runbook=event.runbook, at=event.at, worth=event.worth) for event in incident.events if event.worth]
     if marked or not incident.runbook_outcome or not incident.runbook:
         return marked
     at = max((event.at for event in incident.events), default=incident.opened_at)
-    return [Mark(runbook=incident.runbook, at=at, said=incident.runbook_outcome)]
+    return [Mark(runbook=incident.runbook, at=at, worth=incident.runbook_outcome)]

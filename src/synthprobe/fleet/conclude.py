@@ -56,7 +56,7 @@ def conclude(project: Project, target: Target, slot: str, *, wait_s: float = 0.0
         folder = _begun(project.folder, verdict, plan, states)
         nothing = (
             ""
-            if verdict.is_idle or any(one.outcome != "unknown" for one in verdict.journeys)
+            if verdict.is_idle or any(judgement.outcome != "unknown" for judgement in verdict.journeys)
             else _why_nothing(verdict)
         )
         if not lease.lost:
@@ -97,20 +97,20 @@ def judge_slot(
         base_url=target.base_url,
         slot=plan.slot,
         started_at=began,
-        build=next((one.build for one in seen.values() if one and one.build), ""),
+        build=next((part.build for part in seen.values() if part and part.build), ""),
         scheduled=True,
         interval_s=interval_s,
         concludes=True,
     )
     notes = [
         f"Part {part}{f' from {location}' if location else ''}: {note}"
-        for (location, part), one in sorted(seen.items())
-        for note in (one.notes if one else ())
+        for (location, part), part_seen in sorted(seen.items())
+        for note in (part_seen.notes if part_seen else ())
     ]
     verdict = Verdict(
         run=run,
         journeys=tuple(worst_first(journeys)),
-        finished_at=max([now, *(one.finished_at for one in seen.values() if one)]),
+        finished_at=max([now, *(part.finished_at for part in seen.values() if part)]),
         notes=tuple(dict.fromkeys(notes)),
         not_due=len(plan.not_due),
         blind_locations=tuple(location for location in blind if location in blind_before),
@@ -130,17 +130,17 @@ def _by_journey(seen: PartSeen | None, journeys: Sequence[Journey], lost: str) -
     if seen is not None:
         expected = {journey.id: journey for journey in journeys}
         found |= {id: JourneyVerdict(journey=expected[id], outcome="passed") for id in seen.passed if id in expected}
-        found |= {one.journey.id: _placed(one, seen) for one in seen.others if one.journey.id in expected}
+        found |= {judgement.journey.id: _placed(judgement, seen) for judgement in seen.others if judgement.journey.id in expected}
     return found
 
 
-def _placed(one: JourneyVerdict, seen: PartSeen) -> JourneyVerdict:
+def _placed(judgement: JourneyVerdict, seen: PartSeen) -> JourneyVerdict:
     """A verdict whose evidence has a path that no other part has."""
     results = tuple(
         replace(result, evidence=tuple(replace(kept, path=_path(seen, kept.path)) for kept in result.evidence))
-        for result in one.results
+        for result in judgement.results
     )
-    return replace(one, results=results)
+    return replace(judgement, results=results)
 
 
 def _path(seen: PartSeen, path: str) -> str:
@@ -160,7 +160,7 @@ def _lost(state: PartState | None, part: int, of: int) -> str:
 
 
 def _blind(journeys: Sequence[JourneyVerdict], locations: Sequence[str]) -> tuple[str, ...]:
-    looked = {vote.location for one in journeys for vote in one.votes if vote.looked}
+    looked = {vote.location for judgement in journeys for vote in judgement.votes if vote.looked}
     return tuple(location for location in locations if location not in looked) if looked else ()
 
 
@@ -191,8 +191,8 @@ def _begun(state: Path, verdict: Verdict, plan: Plan, states: Iterable[PartState
         (folder / part).mkdir(parents=True, exist_ok=True)
     own(folder)
     (folder / "run.json").write_bytes(msgspec.json.encode(verdict.run))
-    found = [one for state in states if state.place.part != CONCLUSION and (one := state.seen) is not None]
-    published = {_path(one, path): address for one in found for path, address in one.files.items()}
+    found = [part_seen for state in states if state.place.part != CONCLUSION and (part_seen := state.seen) is not None]
+    published = {_path(part_seen, path): address for part_seen in found for path, address in part_seen.files.items()}
     (folder / ELSEWHERE).write_bytes(msgspec.json.encode(published))
     (folder / "inventory.json").write_bytes(msgspec.json.encode(plan.journeys))
     pipeline.write_verdict(folder, verdict)

@@ -125,7 +125,7 @@ def _stored(project: Project, state: PartState, plan: Plan) -> Done:
     place = state.place
     try:
         with pipeline.open_history(project, within_s=BEFORE_S) as history:
-            known = next(one for one in history.fleet.parts(place.target, place.slot) if one.place == place)
+            known = next(part for part in history.fleet.parts(place.target, place.slot) if part.place == place)
     except HistoryError as error:
         waits = "The result waits on this machine, and is handed over as soon as the history can be used."
         return Done(code=3, why=f"{_named(place, plan)} was looked at. {waits} {error}")

@@ -77,7 +77,7 @@ def plan_slot(
         locations=tuple(dict.fromkeys(locations)),
         quorum=quorum,
         version=version,
-        not_due=tuple(sorted((one for one in journeys if one.id not in chosen), key=lambda one: one.id)),
+        not_due=tuple(sorted((journey for journey in journeys if journey.id not in chosen), key=lambda journey: journey.id)),
     )
     refuse_holes(plan, due)
     return plan
@@ -85,7 +85,7 @@ def plan_slot(
 
 def refuse_holes(plan: Plan, journeys: Sequence[Journey]) -> None:
     """Refuse a plan that drops a journey or deals it out twice."""
-    planned, expected = Counter(one.id for one in plan.journeys), {one.id for one in journeys}
+    planned, expected = Counter(journey.id for journey in plan.journeys), {journey.id for journey in journeys}
     wrong = sorted({id for id, count in planned.items() if count > 1} | (planned.keys() ^ expected))
     if wrong:
         raise ConfigurationError(

@@ -43,7 +43,7 @@ def rank(
     """Rank operations by their total impact on real users."""
     if not days > 0:
         raise ValueError(f"The window must be longer than nothing, but is {days!r} days.")
-    uses = {one.journey: one for one in traffic}
+    uses = {journey_traffic.journey: journey_traffic for journey_traffic in traffic}
     earlier = {key: _mean(group) for key, group in _grouped(before).items()}
     rows = [_row(key, group, uses, days, earlier.get(key)) for key, group in _grouped(operations).items()]
     ranked: list[ImpactRow] = []
@@ -115,11 +115,11 @@ def shrunk_share(over: int, calls: int) -> float:
 
 def _grouped(operations: Iterable[OperationTotal]) -> dict[tuple[str, str], list[OperationTotal]]:
     groups: dict[tuple[str, str], list[OperationTotal]] = {}
-    for one in operations:
-        if one.calls > 0 and one.total_ms >= 0:  # also leaves out NaN
+    for operation in operations:
+        if operation.calls > 0 and operation.total_ms >= 0:  # also leaves out NaN
             # Steps of two journeys are two rows even when they have one title; a query is one row wherever it runs.
-            name = f"{one.journey}\0{one.name}" if one.kind == "step" else one.name
-            groups.setdefault((one.kind, name), []).append(one)
+            name = f"{operation.journey}\0{operation.name}" if operation.kind == "step" else operation.name
+            groups.setdefault((operation.kind, name), []).append(operation)
     return groups
 
 
@@ -128,24 +128,24 @@ def _row(
 ) -> tuple[ImpactRow, float]:
     """The row without rank and shares, and its own time."""
     calls, total = _sum(group)
-    by_cost = sorted(group, key=lambda one: -(_impact(one, uses, days) or 0.0))
-    known = [cost for one in group if (cost := _impact(one, uses, days)) is not None]
-    excess = [cost for one in group if (cost := _excess(one, uses, days)) is not None]
+    by_cost = sorted(group, key=lambda operation: -(_impact(operation, uses, days) or 0.0))
+    known = [cost for operation in group if (cost := _impact(operation, uses, days)) is not None]
+    excess = [cost for operation in group if (cost := _excess(operation, uses, days)) is not None]
     mean = total / calls
     row = ImpactRow(
         rank=0,
         kind=group[0].kind,
         name=group[0].name,
-        journeys=tuple(dict.fromkeys(one.journey for one in by_cost if one.journey)),
+        journeys=tuple(dict.fromkeys(operation.journey for operation in by_cost if operation.journey)),
         step=by_cost[0].step,
         calls=calls,
         mean_ms=mean,
         impact_ms_per_day=sum(known) if known else None,
         excess_ms_per_day=sum(excess) if excess else None,
-        p95_ms=max((one.p95_ms for one in group if one.p95_ms is not None), default=None),
+        p95_ms=max((operation.p95_ms for operation in group if operation.p95_ms is not None), default=None),
         trend=mean / earlier if earlier else None,
         few=calls < FEW_CALLS,
-        slowest_trace=next((one.slowest_trace for one in by_cost if one.slowest_trace), ""),
+        slowest_trace=next((operation.slowest_trace for operation in by_cost if operation.slowest_trace), ""),
         location_ms=_by_location(group),
     )
     return row, total
@@ -168,30 +168,30 @@ def _ranked(rows: list[tuple[ImpactRow, float]]) -> list[ImpactRow]:
     ]
 
 
-def _impact(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
-    if one.kind == "statement":
-        return one.total_ms / days
-    traffic = uses.get(one.journey)
+def _impact(operation: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
+    if operation.kind == "statement":
+        return operation.total_ms / days
+    traffic = uses.get(operation.journey)
     if traffic is None or traffic.uses_per_day is None or traffic.runs <= 0:
         return None
-    return traffic.uses_per_day * one.total_ms / traffic.runs
+    return traffic.uses_per_day * operation.total_ms / traffic.runs
 
 
-def _excess(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
-    if one.budget_ms is None or _impact(one, uses, days) is None:
+def _excess(operation: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
+    if operation.budget_ms is None or _impact(operation, uses, days) is None:
         return None
-    if not one.over_budget_calls:
+    if not operation.over_budget_calls:
         return 0.0
-    traffic = uses[one.journey]
-    mean_over = one.over_budget_ms / one.over_budget_calls
-    calls_a_use = one.calls / traffic.runs
-    over_a_use = shrunk_share(one.over_budget_calls, one.calls) * calls_a_use
+    traffic = uses[operation.journey]
+    mean_over = operation.over_budget_ms / operation.over_budget_calls
+    calls_a_use = operation.calls / traffic.runs
+    over_a_use = shrunk_share(operation.over_budget_calls, operation.calls) * calls_a_use
     return (traffic.uses_per_day or 0.0) * over_a_use * mean_over
 
 
 def _sum(group: Iterable[OperationTotal]) -> tuple[int, float]:
     listed = list(group)
-    return sum(one.calls for one in listed), sum(one.total_ms for one in listed)
+    return sum(operation.calls for operation in listed), sum(operation.total_ms for operation in listed)
 
 
 def _mean(group: Sequence[OperationTotal]) -> float:
@@ -212,21 +212,21 @@ def backend_totals(sums: Iterable[OperationSum]) -> tuple[OperationTotal, ...]:
     """What each backend operation took, the same SQL with other literals as one."""
     listed = list(sums)
     inside: dict[tuple[str, str], float] = {}
-    for one in listed:
-        if one.name.split(" ", 1)[0] == QUERY:
-            inside[one.journey, one.step] = inside.get((one.journey, one.step), 0.0) + one.total_ms
+    for operation_sum in listed:
+        if operation_sum.name.split(" ", 1)[0] == QUERY:
+            inside[operation_sum.journey, operation_sum.step] = inside.get((operation_sum.journey, operation_sum.step), 0.0) + operation_sum.total_ms
     found: dict[tuple[str, str, str], tuple[int, float]] = {}
     slowest: dict[tuple[str, str, str], float] = {}
-    for one in listed:
-        name, total = _name(one.name), one.total_ms
-        taken = inside.get((one.journey, one.step), 0.0)
-        if one.name == DATABASE and taken:
+    for operation_sum in listed:
+        name, total = _name(operation_sum.name), operation_sum.total_ms
+        taken = inside.get((operation_sum.journey, operation_sum.step), 0.0)
+        if operation_sum.name == DATABASE and taken:
             name, total = REST, max(total - taken, 0.0)
-        key = (one.journey, one.step, name)
-        if one.p95_ms is not None and name != REST:
-            slowest[key] = max(slowest.get(key, 0.0), one.p95_ms)
+        key = (operation_sum.journey, operation_sum.step, name)
+        if operation_sum.p95_ms is not None and name != REST:
+            slowest[key] = max(slowest.get(key, 0.0), operation_sum.p95_ms)
         calls, before = found.get(key, (0, 0.0))
-        found[key] = (calls + one.calls, before + total)
+        found[key] = (calls + operation_sum.calls, before + total)
     return tuple(
         OperationTotal(
             name=key[2],

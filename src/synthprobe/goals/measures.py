@@ -39,8 +39,8 @@ def measure(
     zone: tzinfo = UTC,
 ) -> Measures:
     """Every measure of a window."""
-    known = sorted((one for one in incidents if one.target == target), key=lambda one: (one.opened_at, one.id))
-    inside = [one for one in known if since <= one.opened_at < until]
+    known = sorted((incident for incident in incidents if incident.target == target), key=lambda incident: (incident.opened_at, incident.id))
+    inside = [incident for incident in known if since <= incident.opened_at < until]
     counted_from = max(since, pages_since or since)
     sent = [page for page in pages or () if counted_from <= page.at < until]
     shifts = max((until - counted_from) / timedelta(hours=shift_hours), 1.0)
@@ -73,8 +73,8 @@ def measure(
 
 def detected_first(incidents: Sequence[Incident]) -> Measure:
     """Whether the monitor, or a user, was first."""
-    first = [one for one in incidents if one.occurrences and not (one.reported_at and one.reported_at <= one.opened_at)]
-    unseen = sum(not one.occurrences for one in incidents)
+    first = [incident for incident in incidents if incident.occurrences and not (incident.reported_at and incident.reported_at <= incident.opened_at)]
+    unseen = sum(not incident.occurrences for incident in incidents)
     more = f" The monitor did not see {unseen} at all." if unseen else ""
     return _share(
         "detected_first", "Detected first", first, incidents, "incidents were known before a user told." + more
@@ -83,19 +83,19 @@ def detected_first(incidents: Sequence[Incident]) -> Measure:
 
 def lead(incidents: Sequence[Incident]) -> Measure:
     """How long the monitor knew before the user."""
-    both = [(one.reported_at - one.opened_at) / _MINUTE for one in incidents if one.reported_at and one.occurrences]
+    both = [(incident.reported_at - incident.opened_at) / _MINUTE for incident in incidents if incident.reported_at and incident.occurrences]
     text = "Half of what users reported was known at least that long before they did."
     return _figure("lead", "Lead over the user", "minutes", len(both), median(both or [0.0]), text)
 
 
 def first_line(incidents: Sequence[Incident]) -> Measure:
     """How much ends without an engineer."""
-    some = _resolved(incidents)
-    hits = [one for one in some if one.resolved_how in {"runbook", "fix"}]
-    itself = sum(one.state == "resolved" and one.resolved_how == "itself" for one in incidents)
+    cases = _resolved(incidents)
+    hits = [incident for incident in cases if incident.resolved_how in {"runbook", "fix"}]
+    itself = sum(incident.state == "resolved" and incident.resolved_how == "itself" for incident in incidents)
     more = f" {itself} more ended by themselves." if itself else ""
     text = "resolved incidents needed a runbook or a fix, and no engineer." + more
-    return _share("first_line", "First-line resolution", hits, some, text)
+    return _share("first_line", "First-line resolution", hits, cases, text)
 
 
 def pages_per_shift(pages: Sequence[Page], shifts: float) -> Measure:
@@ -116,7 +116,7 @@ def sleep_interruptions(pages: Sequence[Page], sleep: tuple[time, time], zone: t
 
 def days_since_escalation(known: Sequence[Incident], until: datetime) -> Measure:
     """How long the first line has managed alone."""
-    ends = [one.resolved_at for one in _resolved(known) if one.resolved_how == "engineer" and one.resolved_at]
+    ends = [incident.resolved_at for incident in _resolved(known) if incident.resolved_how == "engineer" and incident.resolved_at]
     ends = [end for end in ends if end < until]
     value = max((until - max(ends)).total_seconds() / 86_400, 0.0) if ends else None
     text = f"An engineer was last needed on {max(ends):%Y-%m-%d}." if ends else "No incident ended with an engineer."
@@ -132,15 +132,15 @@ def days_since_escalation(known: Sequence[Incident], until: datetime) -> Measure
 
 def actionable(incidents: Sequence[Incident], pages: Sequence[Page]) -> Measure:
     """Whether a page is worth getting up for."""
-    told = {id for page in pages for id in page.incidents}
-    some = [one for one in incidents if one.id in told and one.state == "resolved" and one.resolved_how]
-    hits = [one for one in some if one.resolved_how != "itself"]
-    return _share("actionable", "Actionable pages", hits, some, "paged incidents that are over needed somebody to act.")
+    paged_ids = {id for page in pages for id in page.incidents}
+    cases = [incident for incident in incidents if incident.id in paged_ids and incident.state == "resolved" and incident.resolved_how]
+    hits = [incident for incident in cases if incident.resolved_how != "itself"]
+    return _share("actionable", "Actionable pages", hits, cases, "paged incidents that are over needed somebody to act.")
 
 
 def responders(incidents: Sequence[Incident]) -> Measure:
     """Over how many roles the work is spread."""
-    counts = Counter(one.resolved_by for one in _resolved(incidents) if one.resolved_by)
+    counts = Counter(incident.resolved_by for incident in _resolved(incidents) if incident.resolved_by)
     n = counts.total()
     value = math.exp(-sum(c / n * math.log(c / n) for c in counts.values()))
     text = f"{counted(len(counts), 'role')} resolved incidents; shared alike it would be {len(counts)}."
@@ -149,28 +149,28 @@ def responders(incidents: Sequence[Incident]) -> Measure:
 
 def repeats(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure:
     """How much of what happens has happened before."""
-    some = [one for one in incidents if one.fingerprint]
+    cases = [incident for incident in incidents if incident.fingerprint]
     text = "incidents had been seen before, in the same step with the same words."
-    return _share("repeats", "Repeats", _repeated(known, incidents), some, text)
+    return _share("repeats", "Repeats", _repeated(known, incidents), cases, text)
 
 
 def repeats_without_runbook(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure:
     """How much has happened before, and still nobody wrote down what to do."""
-    some = _repeated(known, incidents)
-    bare = [one for one in some if not one.runbook]
+    cases = _repeated(known, incidents)
+    bare = [incident for incident in cases if not incident.runbook]
     text = "repeats had no runbook. Begin one: synthprobe runbook new FINGERPRINT."
-    return _share("repeats_without_runbook", "Repeats without runbook", bare, some, text)
+    return _share("repeats_without_runbook", "Repeats without runbook", bare, cases, text)
 
 
 def covered(incidents: Sequence[Incident]) -> Measure:
     """How much of what happens a runbook tells of."""
-    hits = [one for one in incidents if one.runbook]
+    hits = [incident for incident in incidents if incident.runbook]
     return _share("covered", "Covered by a runbook", hits, incidents, "incidents matched a runbook.")
 
 
 def covered_minutes(incidents: Sequence[Incident]) -> Measure:
     """How much of the time in which something is wrong a runbook tells of."""
-    hits = [one for one in incidents if one.runbook]
+    hits = [incident for incident in incidents if incident.runbook]
     whole, part = sum(map(_lasted, incidents)), sum(map(_lasted, hits))
     text = f"incidents matched a runbook; they lasted {part:.0f} of {counted(round(whole), 'minute')}."
     found = _share("covered_minutes", "Covered by minutes", hits, incidents, text)
@@ -179,7 +179,7 @@ def covered_minutes(incidents: Sequence[Incident]) -> Measure:
 
 def roles(incidents: Sequence[Incident]) -> tuple[RoleShare, ...]:
     """Which roles resolved how much."""
-    counts = Counter(one.resolved_by for one in _resolved(incidents) if one.resolved_by)
+    counts = Counter(incident.resolved_by for incident in _resolved(incidents) if incident.resolved_by)
     return tuple(RoleShare(role=role, n=counts[role], of=counts.total()) for role in sorted(counts))
 
 
@@ -190,35 +190,35 @@ def one_head(incidents: Sequence[Incident]) -> tuple[OneHead, ...]:
     where none was kept), and none of them has a runbook.
     """
     found = []
-    for fingerprint, some in _by_fingerprint(_resolved(incidents)).items():
-        heads = {one.resolved_mark or one.resolved_by for one in some}
-        if len(heads) == 1 and not any(one.runbook or one.resolved_how == "runbook" for one in some):
-            last = some[-1]
+    for fingerprint, group in _by_fingerprint(_resolved(incidents)).items():
+        heads = {incident.resolved_mark or incident.resolved_by for incident in group}
+        if len(heads) == 1 and not any(incident.runbook or incident.resolved_how == "runbook" for incident in group):
+            last = group[-1]
             found.append(
                 OneHead(
                     fingerprint=fingerprint,
                     incident=last.id,
                     title=last.title,
                     role=last.resolved_by,
-                    times=len(some),
+                    times=len(group),
                 )
             )
-    return tuple(sorted(found, key=lambda one: (-one.times, one.fingerprint)))
+    return tuple(sorted(found, key=lambda head: (-head.times, head.fingerprint)))
 
 
 def knowledge_in_one_head(incidents: Sequence[Incident], heads: Sequence[OneHead]) -> Measure:
     """How much would be lost with one person."""
-    some = _by_fingerprint(_resolved(incidents))
+    failures = _by_fingerprint(_resolved(incidents))
     text = "failures were only ever resolved by one person, and have no runbook."
-    return _share("one_head", "Knowledge in one head", heads, list(some), text)
+    return _share("one_head", "Knowledge in one head", heads, list(failures), text)
 
 
 def time_bought_back(incidents: Sequence[Incident]) -> Measure:
     """What fixes saved."""
     total, n, kinds, slower = 0.0, 0, 0, 0
-    for some in _by_fingerprint(_resolved(incidents)).values():
-        fixed = [_lasted(one) for one in some if one.resolved_how == "fix"]
-        otherwise = [_lasted(one) for one in some if one.resolved_how != "fix"]
+    for group in _by_fingerprint(_resolved(incidents)).values():
+        fixed = [_lasted(incident) for incident in group if incident.resolved_how == "fix"]
+        otherwise = [_lasted(incident) for incident in group if incident.resolved_how != "fix"]
         if fixed and otherwise:
             saved = (median(otherwise) - median(fixed)) * len(fixed)
             total, n, kinds, slower = total + saved, n + len(fixed) + len(otherwise), kinds + 1, slower + (saved <= 0)
@@ -228,24 +228,24 @@ def time_bought_back(incidents: Sequence[Incident]) -> Measure:
     return _figure("bought_back", "Time fixes bought back", "minutes", n, total, text)
 
 
-def _if_recorded(one: Measure, pages: Sequence[Page] | None) -> Measure:
+def _if_recorded(figure: Measure, pages: Sequence[Page] | None) -> Measure:
     """No record of pages is no calm night."""
     if pages is not None:
-        return one
+        return figure
     text = "No record of sent pages is there, so this cannot be counted."
-    return replace(one, value=None, hits=None, n=0, few=False, known=False, text=text)
+    return replace(figure, value=None, hits=None, n=0, few=False, known=False, text=text)
 
 
 def _resolved(incidents: Iterable[Incident]) -> list[Incident]:
     """What people ended."""
-    return [one for one in incidents if one.state == "resolved" and one.resolved_how in {"runbook", "fix", "engineer"}]
+    return [incident for incident in incidents if incident.state == "resolved" and incident.resolved_how in {"runbook", "fix", "engineer"}]
 
 
 def _by_fingerprint(incidents: Iterable[Incident]) -> dict[str, list[Incident]]:
     found: dict[str, list[Incident]] = defaultdict(list)
-    for one in incidents:
-        if one.fingerprint:
-            found[one.fingerprint].append(one)
+    for incident in incidents:
+        if incident.fingerprint:
+            found[incident.fingerprint].append(incident)
     return found
 
 
@@ -255,9 +255,9 @@ def _within(at: time, start: time, end: time) -> bool:
 
 def _repeated(known: Sequence[Incident], incidents: Sequence[Incident]) -> list[Incident]:
     first: dict[str, str] = {}
-    for one in known:
-        first.setdefault(one.fingerprint, one.id)
-    return [one for one in incidents if one.fingerprint and first.get(one.fingerprint) != one.id]
+    for incident in known:
+        first.setdefault(incident.fingerprint, incident.id)
+    return [incident for incident in incidents if incident.fingerprint and first.get(incident.fingerprint) != incident.id]
 
 
 def _figure(
@@ -268,11 +268,11 @@ def _figure(
     return Measure(id=id, name=name, unit=unit, n=n, hits=hits, value=None if few else value, few=few, text=text)
 
 
-def _share(id: str, name: str, hits: Sequence[object], some: Sequence[object], text: str) -> Measure:
-    n, part = len(some), len(hits)
+def _share(id: str, name: str, hits: Sequence[object], cases: Sequence[object], text: str) -> Measure:
+    n, part = len(cases), len(hits)
     return _figure(id, name, "share", n, part / max(n, 1), f"{part} of {n} {text}", hits=part)
 
 
-def _lasted(one: Incident) -> float:
+def _lasted(incident: Incident) -> float:
     """Minutes an incident _lasted, as long as it was seen when it is not over."""
-    return max(((one.resolved_at or one.last_seen_at) - one.opened_at) / _MINUTE, 0.0)
+    return max(((incident.resolved_at or incident.last_seen_at) - incident.opened_at) / _MINUTE, 0.0)

@@ -32,21 +32,21 @@ _LATE_S = 7 * _DAY_S  # a slot may be judged late; slots of another length lie y
 
 def in_slots(seen: Iterable[Observation], interval_s: int) -> Iterator[Observation]:
     """Tell what runs said in slots of one length, whatever the interval was when they ran."""
-    for one in seen:
-        length = slot_length(one.slot, one.at, interval_s)
+    for observation in seen:
+        length = slot_length(observation.slot, observation.at, interval_s)
         if length == interval_s:
-            yield one
+            yield observation
             continue
-        begin = one.slot * length
+        begin = observation.slot * length
         end = begin + max(length - interval_s, 0)
         for slot in range(begin // interval_s, end // interval_s + 1):
-            yield msgspec.structs.replace(one, slot=slot)
+            yield msgspec.structs.replace(observation, slot=slot)
 
 
 def in_turns(seen: Iterable[Observation], interval_s: int, every_s: float) -> Iterator[Observation]:
     """The same in a journey's own interval: each observation stands in the look its slot belongs to."""
-    for one in in_slots(seen, interval_s):
-        yield msgspec.structs.replace(one, slot=turn(one.slot, interval_s, every_s)) if every_s > interval_s else one
+    for observation in in_slots(seen, interval_s):
+        yield msgspec.structs.replace(observation, slot=turn(observation.slot, interval_s, every_s)) if every_s > interval_s else observation
 
 
 def least_interval(slots: Sequence[JudgedSlot], intervals: Mapping[str, Interval], interval_s: int) -> float:
@@ -54,7 +54,7 @@ def least_interval(slots: Sequence[JudgedSlot], intervals: Mapping[str, Interval
 
     A journey that was left out of its last two looks before the newest slot is gone.
     """
-    last = {journey: one.slot for one in slots for journey in one.outcomes}
+    last = {journey: slot.slot for slot in slots for journey in slot.outcomes}
     newest = max(last.values(), default=0)
     known = {journey: intervals.get(journey, Interval()).every_s for journey in last}
     return min(
@@ -105,10 +105,10 @@ def slices(observations: Iterable[Observation], objective: Objective) -> tuple[S
         if seen.journey != objective.journey:
             continue
         state: SliceState = "bad" if is_bad(seen.outcome, objective) else _STATES[seen.outcome]
-        one = Slice(slot=seen.slot, state=state, fingerprint=seen.fingerprint, cause=seen.cause)
+        new_slot = Slice(slot=seen.slot, state=state, fingerprint=seen.fingerprint, cause=seen.cause)
         held = found.get(seen.slot)
         if held is None or _RANK.index(state) < _RANK.index(held.state):
-            found[seen.slot] = one
+            found[seen.slot] = new_slot
     return tuple(found[slot] for slot in sorted(found))
 
 
@@ -131,21 +131,21 @@ def judge_objective(
     _check(objective, interval_s)
     length = round(objective.window_days * DAY / interval_s)
     first = now_slot - length + 1
-    inside = sorted((one for one in seen if first <= one.slot <= now_slot), key=lambda one: one.slot)
+    inside = sorted((slot for slot in seen if first <= slot.slot <= now_slot), key=lambda slot: slot.slot)
     began = since_slot if since_slot is not None else (inside[0].slot if inside else now_slot)
     first = max(first, began)
-    inside = [one for one in inside if one.slot >= first]
-    count = Counter(one.state for one in inside)
+    inside = [slot for slot in inside if slot.slot >= first]
+    count = Counter(slot.state for slot in inside)
     every_slot = max(first, expected_from)
-    before = sum(one.slot < every_slot for one in inside)
+    before = sum(slot.slot < every_slot for slot in inside)
     elapsed = max(before + now_slot - every_slot + 1 - count["skipped"], 0)
     judged = count["good"] + count["bad"]
     unknown = elapsed - judged
     used_s = count["bad"] * interval_s
     budget_s = float(_allowed(objective) * length) * interval_s
-    causes = Counter(one.fingerprint or one.cause or "no cause was recorded" for one in inside if one.state == "bad")
+    causes = Counter(slot.fingerprint or slot.cause or "no cause was recorded" for slot in inside if slot.state == "bad")
     key, largest = causes.most_common(1)[0] if causes else ("", 0)
-    words = {one.fingerprint: one.cause for one in inside if one.cause}
+    words = {slot.fingerprint: slot.cause for slot in inside if slot.cause}
     availability = 100 * count["good"] / judged if judged else None
     status = ObjectiveStatus(
         objective=objective,
@@ -162,7 +162,7 @@ def judge_objective(
         used_s=used_s,
         largest_cause_s=largest * interval_s,
         largest_cause=words.get(key, key),
-        worst_gap_s=_worst_gap([one for one in inside if one.slot >= every_slot], every_slot, now_slot) * interval_s,
+        worst_gap_s=_worst_gap([slot for slot in inside if slot.slot >= every_slot], every_slot, now_slot) * interval_s,
         text=_budget_text(used_s, budget_s, largest * interval_s, words.get(key, key)),
         burning=burn_text(objective, inside, now_slot=now_slot, interval_s=interval_s, rules=rules),
         spent=_spent(inside, now_slot, objective.window_days, interval_s),
@@ -173,7 +173,7 @@ def judge_objective(
 
 def _spent(inside: Sequence[Slice], now_slot: int, window_days: float, interval_s: float) -> tuple[float, ...]:
     """Seconds of bad slices in each day of the window, oldest first."""
-    back = Counter(int((now_slot - one.slot) * interval_s // DAY) for one in inside if one.state == "bad")
+    back = Counter(int((now_slot - slot.slot) * interval_s // DAY) for slot in inside if slot.state == "bad")
     return tuple(back[day] * interval_s for day in reversed(range(math.ceil(window_days))))
 
 
@@ -187,7 +187,7 @@ def judge_coverage(observations: Iterable[Observation], *, now_slot: int, interv
         return None
     first = max(min(states), now_slot - round(DAY / interval_s) + 1)
     inside = [Slice(slot=slot, state=state) for slot, state in sorted(states.items()) if first <= slot <= now_slot]
-    count = Counter(one.state for one in inside)
+    count = Counter(slot.state for slot in inside)
     return Coverage(
         window_s=DAY,
         elapsed=max(now_slot - first + 1 - count["skipped"], 0),
@@ -241,12 +241,12 @@ def check_rule(objective: Objective, rule: BurnRule, interval_s: float) -> Check
 def burn_rules(objective: Objective, interval_s: float) -> tuple[BurnRule, ...]:
     """The standard rules that can work for this objective at this interval."""
     checked = (check_rule(objective, rule, interval_s) for rule in STANDARD_RULES)
-    return tuple(one.rule for one in checked if not one.refused)
+    return tuple(rule.rule for rule in checked if not rule.refused)
 
 
 def burning(rule: CheckedRule, seen: Sequence[Slice], now_slot: int) -> bool:
     """Whether a rule fires now. Unknown slices count neither for nor against."""
-    bad = [one.slot for one in seen if one.state == "bad" and one.slot <= now_slot]
+    bad = [slot.slot for slot in seen if slot.state == "bad" and slot.slot <= now_slot]
     long = sum(slot > now_slot - rule.long_of for slot in bad)
     short = sum(slot > now_slot - rule.short_of for slot in bad)
     return not rule.refused and long >= rule.long_needs and short >= rule.short_needs
@@ -257,11 +257,11 @@ def burn_text(
 ) -> str:
     """What the fastest rule that fires now says."""
     checked = (check_rule(objective, rule, interval_s) for rule in rules or STANDARD_RULES)
-    fires = [one for one in checked if burning(one, seen, now_slot)]
+    fires = [rule for rule in checked if burning(rule, seen, now_slot)]
     if not fires:
         return ""
-    fastest = max(fires, key=lambda one: one.rule.factor)
-    bad = sum(one.state == "bad" and now_slot - fastest.long_of < one.slot <= now_slot for one in seen)
+    fastest = max(fires, key=lambda fire: fire.rule.factor)
+    bad = sum(slot.state == "bad" and now_slot - fastest.long_of < slot.slot <= now_slot for slot in seen)
     return (
         f"The error budget is used {fastest.rule.factor:g} × too fast or faster: {bad} of the last {fastest.long_of} "
         f"slots ({span(fastest.rule.long_s)}) were bad, {fastest.long_needs} are too many."
@@ -271,7 +271,7 @@ def burn_text(
 def lint(objective: Objective, interval_s: float, rules: Sequence[BurnRule] = ()) -> tuple[str, ...]:
     """Why an objective cannot be used as it is declared."""
     if rules:
-        return tuple(one.refused for rule in rules if (one := check_rule(objective, rule, interval_s)).refused)
+        return tuple(checked_rule.refused for rule in rules if (checked_rule := check_rule(objective, rule, interval_s)).refused)
     if burn_rules(objective, interval_s):
         return ()
     samples = objective.window_days * DAY / interval_s
@@ -313,7 +313,7 @@ def _allowed(objective: Objective) -> Fraction:
 
 
 def _worst_gap(inside: Sequence[Slice], first: int, now_slot: int) -> int:
-    seen = [one.slot for one in inside if one.state != "unknown"]
+    seen = [slot.slot for slot in inside if slot.state != "unknown"]
     edges = [first - 1, *seen, now_slot + 1]
     return max((later - sooner - 1 for sooner, later in itertools.pairwise(edges)), default=0)
 

@@ -99,7 +99,7 @@ def count_between(old: Snapshot, new: Snapshot) -> Counted:
         calls, ms = row.calls - (was.calls if was else 0), row.total_ms - (was.total_ms if was else 0.0)
         if calls > 0:
             grown.append((ms, calls, row.text))
-    grown.sort(key=lambda one: -one[0])
+    grown.sort(key=lambda growth: -growth[0])
     named = [(normalise_statement(text), calls, ms) for ms, calls, text in grown[:MOST]]
     names = {statement_id(name): name for name, _, _ in named}
     rows = [StatementCount(id=statement_id(name), calls=calls, total_ms=ms) for name, calls, ms in named]
@@ -116,33 +116,33 @@ def count_between(old: Snapshot, new: Snapshot) -> Counted:
     )
 
 
-def join(some: Sequence[Counted]) -> Counted:
+def join(records: Sequence[Counted]) -> Counted:
     """Records that follow each other as one, as retention keeps them."""
     forgotten: set[str] = set()
-    for one in some:
-        forgotten = (forgotten - {row.id for row in one.rows}) | set(one.forgotten)
-    names = {id: name for one in some for id, name in one.names.items()}
-    rows = _costliest([row for one in some for row in one.rows])
+    for record in records:
+        forgotten = (forgotten - {row.id for row in record.rows}) | set(record.forgotten)
+    names = {id: name for record in records for id, name in record.names.items()}
+    rows = _costliest([row for record in records for row in record.rows])
     return Counted(
-        since=some[0].since,
-        at=some[-1].at,
+        since=records[0].since,
+        at=records[-1].at,
         rows=rows,
         names=names | ({_REST_ID: REST} if any(row.id == _REST_ID for row in rows) else {}),
         forgotten=tuple(sorted(forgotten)),
-        resets=sum(one.resets for one in some),
+        resets=sum(record.resets for record in records),
     )
 
 
-def statement_totals(some: Iterable[Counted]) -> tuple[OperationTotal, ...]:
+def statement_totals(records: Iterable[Counted]) -> tuple[OperationTotal, ...]:
     """What each statement took in all records; what is not known of forgotten ones is called `OTHER`."""
-    ordered = sorted(some, key=lambda one: one.at)
+    ordered = sorted(records, key=lambda period: period.at)
     names: dict[str, str] = {}
     shown: dict[str, str] = {}
-    for one in ordered:
-        names |= one.names
-        shown |= {row.id: names.get(row.id, OTHER) for row in one.rows}
-        shown |= {id: OTHER for id in one.forgotten if id in shown}
-    by_id = added((row.id, (row.calls, row.total_ms)) for one in ordered for row in one.rows)
+    for record in ordered:
+        names |= record.names
+        shown |= {row.id: names.get(row.id, OTHER) for row in record.rows}
+        shown |= {id: OTHER for id in record.forgotten if id in shown}
+    by_id = added((row.id, (row.calls, row.total_ms)) for record in ordered for row in record.rows)
     totals = added((name, by_id[id]) for id, name in shown.items())
     return tuple(
         OperationTotal(name=name, kind="statement", calls=count, total_ms=total)
@@ -165,9 +165,9 @@ def _costliest(rows: Iterable[StatementCount]) -> tuple[StatementCount, ...]:
     cheap = sums.pop(_REST_ID, (0, 0.0))
     ordered = sorted(sums.items(), key=lambda item: -item[1][1])
     made = [StatementCount(id=id, calls=calls, total_ms=ms) for id, (calls, ms) in ordered[:MOST]]
-    rest = [cheap, *(its for _, its in ordered[MOST:])]
-    if calls := sum(one[0] for one in rest):
-        made.append(StatementCount(id=_REST_ID, calls=calls, total_ms=sum(one[1] for one in rest)))
+    rest = [cheap, *(cost for _, cost in ordered[MOST:])]
+    if calls := sum(cost[0] for cost in rest):
+        made.append(StatementCount(id=_REST_ID, calls=calls, total_ms=sum(cost[1] for cost in rest)))
     return tuple(made)
 
 

@@ -119,10 +119,10 @@ class Access:
         self.note(reason)
 
     def _why(self, error: DBAPIError) -> str:
-        said = " ".join(str(error.orig).split())
-        if isinstance(error, OperationalError) and "locked" in said:
+        message = " ".join(str(error.orig).split())
+        if isinstance(error, OperationalError) and "locked" in message:
             return f"The history {self.place} is locked by another program; it was tried for 5 s."
-        return f"The history {self.place} cannot be reached: {said}."
+        return f"The history {self.place} cannot be reached: {message}."
 
     def _is_damage(self, error: DBAPIError) -> bool:
         if self.sqlite_path is None or not isinstance(error, DatabaseError):

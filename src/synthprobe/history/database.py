@@ -314,8 +314,8 @@ def put(connection: Connection, target: Table, rows: Sequence[Mapping[str, Any]]
     if rows:
         key = [column.name for column in target.primary_key]
         statement = upsert(connection, target)
-        said = {name: statement.excluded[name] for name in rows[0] if name not in key}
-        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=said, where=where), rows)
+        updates = {name: statement.excluded[name] for name in rows[0] if name not in key}
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=updates, where=where), rows)
 
 
 def bring_up_to_date(engine: Engine) -> None:

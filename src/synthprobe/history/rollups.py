@@ -184,6 +184,6 @@ def _add(connection: Connection, into: Table, sums: Mapping[tuple[int, int], _Su
     numbers, times = ({key[place] for key in sums} for place in (0, 1))
     query = select(into).where(into.c.series_no.in_(numbers), into.c.at.in_(times))
     for known in connection.execute(query).mappings():
-        if (its := sums.get((known["series_no"], known["at"]))) is not None:
-            its.add_roll_up(known)
-    put(connection, into, [{"series_no": number, "at": at, **its.row()} for (number, at), its in sums.items()])
+        if (series_sum := sums.get((known["series_no"], known["at"]))) is not None:
+            series_sum.add_roll_up(known)
+    put(connection, into, [{"series_no": number, "at": at, **series_sum.row()} for (number, at), series_sum in sums.items()])

@@ -85,10 +85,10 @@ def write_intervals(connection: Connection, verdict: Verdict) -> None:
     if not verdict.run.scheduled:
         return
     known, at = read_intervals(connection, verdict.run.target), verdict.run.started_at
-    for one in verdict.journeys:
-        before, every_s = known.get(one.journey.id, Interval()), one.journey.every_s
+    for judgement in verdict.journeys:
+        before, every_s = known.get(judgement.journey.id, Interval()), judgement.journey.every_s
         if before.every_s != every_s and (before.since is None or before.since <= at):
-            here = (JOURNEYS.c.target == verdict.run.target, JOURNEYS.c.journey == one.journey.id)
+            here = (JOURNEYS.c.target == verdict.run.target, JOURNEYS.c.journey == judgement.journey.id)
             connection.execute(JOURNEYS.update().where(*here).values(every_s=round(every_s), every_since=to_ms(at)))
 
 

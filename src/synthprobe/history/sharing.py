@@ -110,7 +110,7 @@ class Stores:
         none: list[Incident] = []
         theirs = self._shared.read(incidents.read_incidents, none)
         ours = self._home.read(incidents.read_incidents, none)
-        if new := {one.id: one for one in theirs if one not in ours}:
+        if new := {incident.id: incident for incident in theirs if incident not in ours}:
             with contextlib.suppress(HistoryError):
                 self._home.write(lambda c: waiting.mirror_incidents(c, new))
         self._mirror_closed()
@@ -153,13 +153,13 @@ class Stores:
         except HistoryError as error:
             self._home.note(str(error))
             return self._shared.write(alone)
-        told = self._share()
-        if (kind, id) not in told:
+        outcomes = self._share()
+        if (kind, id) not in outcomes:
             self._shared.note(
                 f"What the shared history lacks waits in {self._home.place}, and is brought there as soon as it can be "
                 "used again."
             )
-        return told.get((kind, id), made)
+        return outcomes.get((kind, id), made)
 
     def _each(self, act: Act[T]) -> T:
         """Do something in every store; what became of it in the first that could."""

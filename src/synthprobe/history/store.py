@@ -195,7 +195,7 @@ class History(Stores):
         """The newest line of the audit made here, as a sentence for whoever keeps it elsewhere; empty without one."""
         rows = [row for row in self.own_audit()[-1:] if '"hash"' in row]
         newest = [msgspec.json.decode(row) for row in rows]
-        return "".join(f"The audit of fixes ends with line {one['number']}, {one['hash']}." for one in newest)
+        return "".join(f"The audit of fixes ends with line {line['number']}, {line['hash']}." for line in newest)
 
     def shared_audit(self) -> list[dict[str, Any]]:
         """All entries that the shared store holds; none where there is no such store."""

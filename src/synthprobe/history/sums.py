@@ -51,9 +51,9 @@ def read_step_sums(
     for no, count, total, over_calls, over in connection.execute(
         sums.where(*inside, STEPS.c.kept == 0).group_by(STEPS.c.series_no)
     ):
-        its = found[series[no].journey, series[no].step]
-        its.add(series[no].location, count, int(total), over_calls, int(over))
-        its.passed[no] = count
+        step_sum = found[series[no].journey, series[no].step]
+        step_sum.add(series[no].location, count, int(total), over_calls, int(over))
+        step_sum.passed[no] = count
     _add_others(found, series, connection.execute(select(STEPS).where(*inside, STEPS.c.kept == 1)).all())
     _add_rolled_up(connection, found, series, since, until)
     tails = _Tails(connection, STEPS, STEPS.c.duration_us, since, until, STEPS.c.kept == 0)
@@ -61,15 +61,15 @@ def read_step_sums(
         StepSum(
             journey=journey,
             step=step,
-            tried=its.tried,
-            count=its.count,
-            total_ms=its.total_us / 1000,
-            over_budget_calls=its.over_calls,
-            over_budget_ms=its.over_us / 1000,
-            p95_ms=tails.p95_us(its.passed, its.others, its.rolled_up) / 1000 if p95 and step and its.count else None,
-            locations=its.locations,
+            tried=step_sum.tried,
+            count=step_sum.count,
+            total_ms=step_sum.total_us / 1000,
+            over_budget_calls=step_sum.over_calls,
+            over_budget_ms=step_sum.over_us / 1000,
+            p95_ms=tails.p95_us(step_sum.passed, step_sum.others, step_sum.rolled_up) / 1000 if p95 and step and step_sum.count else None,
+            locations=step_sum.locations,
         )
-        for (journey, step), its in found.items()
+        for (journey, step), step_sum in found.items()
     ]
 
 
@@ -157,13 +157,13 @@ class _Tails:
 def _add_others(found: Mapping[tuple[str, str], _Sum], series: Mapping[int, Any], rows: Iterable[Any]) -> None:
     """Attempts that did not pass: what one took counts when it was degraded, and so came to its end."""
     listed = [(series[row.series_no], row) for row in rows]
-    broken = {(its.journey, row.run_no, row.attempt) for its, row in listed if not its.step and row.failed}
-    for its, row in listed:
-        of = found[its.journey, its.step]
-        if row.failed or (its.journey, row.run_no, row.attempt) in broken:
+    broken = {(journey_series.journey, row.run_no, row.attempt) for journey_series, row in listed if not journey_series.step and row.failed}
+    for row_series, row in listed:
+        of = found[row_series.journey, row_series.step]
+        if row.failed or (row_series.journey, row.run_no, row.attempt) in broken:
             of.tried += 1
         else:
-            of.add(its.location, 1, row.duration_us, int(row.over_us is not None), row.over_us or 0)
+            of.add(row_series.location, 1, row.duration_us, int(row.over_us is not None), row.over_us or 0)
             of.others.append(row.duration_us)
 
 
@@ -179,11 +179,11 @@ def _add_rolled_up(
             table.c.series_no.in_(list(series)), table.c.at >= to_ms(since), table.c.at < to_ms(until)
         )
         for row in connection.execute(query).mappings():
-            its, count = series[row["series_no"]], row["count"]
-            of = found[its.journey, its.step]
+            row_series, count = series[row["series_no"]], row["count"]
+            of = found[row_series.journey, row_series.step]
             if row["failed"]:  # what broken attempts took cannot be told from the rest any more
                 of.tried += count
-                of.count += 0 if its.step else count - row["failed"]
+                of.count += 0 if row_series.step else count - row["failed"]
             else:
-                of.add(its.location, count, row["total_us"], count if row["over_us"] else 0, row["over_us"])
+                of.add(row_series.location, count, row["total_us"], count if row["over_us"] else 0, row["over_us"])
                 of.rolled_up.update(decode(row["sketch"]))

@@ -108,9 +108,9 @@ def write_pack(source: Path, path: Path) -> int:
                     shutil.copyfileobj(content, packed)
             return temporary.stat().st_size
         except (sqlite3.Error, DBAPIError) as error:
-            said = error.orig if isinstance(error, DBAPIError) else error
+            cause = error.orig if isinstance(error, DBAPIError) else error
             raise HistoryError(
-                f"The history {source} cannot be packed: {said}. Nothing was written. See what is wrong with it: "
+                f"The history {source} cannot be packed: {cause}. Nothing was written. See what is wrong with it: "
                 "synthprobe doctor history."
             ) from None
         finally:

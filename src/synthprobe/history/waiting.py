@@ -116,7 +116,7 @@ def forget(connection: Connection, row: Any, known: bool | Incident | None) -> N
 
 def mirror_incidents(connection: Connection, known: Mapping[str, Incident]) -> None:
     """Know at home what the shared store knows, but of what waits."""
-    ours = {one.id: one for one in incidents.read_incidents(connection)}
+    ours = {incident.id: incident for incident in incidents.read_incidents(connection)}
     waiting = set(connection.execute(select(WAITING.c.id).where(WAITING.c.kind == INCIDENT)).scalars())
     for id, incident in known.items():
         if id not in waiting and ours.get(id) != incident:

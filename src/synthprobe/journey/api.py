@@ -191,7 +191,7 @@ class Api:
     def _server_now(self) -> datetime | None:
         from synthprobe.evidence.failure import telling_answer  # most journeys ask for no age
 
-        own = [one for one in self.exchanges if same_host(one.url, self.target.base_url)]
+        own = [exchange for exchange in self.exchanges if same_host(exchange.url, self.target.base_url)]
         found = telling_answer(own)
         return found[0] + (self._clock.now() - found[1].started_at) if found else None
 

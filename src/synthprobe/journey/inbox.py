@@ -227,12 +227,12 @@ class MailpitMailbox:
 
     def ids(self) -> Collection[str]:
         """The newest 500."""
-        return tuple(str(one["ID"]) for one in self._get("/api/v1/messages?limit=500")["messages"])
+        return tuple(str(message["ID"]) for message in self._get("/api/v1/messages?limit=500")["messages"])
 
     def read(self, id: str) -> Mail:
         """One message."""
         found = self._get(f"/api/v1/message/{quote(id, safe='')}")
-        to = tuple(one["Address"] for key in ("To", "Cc", "Bcc") for one in found.get(key) or ())
+        to = tuple(recipient["Address"] for key in ("To", "Cc", "Bcc") for recipient in found.get(key) or ())
         return Mail(to=to, subject=found.get("Subject", ""), text=found.get("Text", ""), html=found.get("HTML", ""))
 
 

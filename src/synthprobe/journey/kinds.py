@@ -87,16 +87,16 @@ def _remove_by_functions(access: Access, kind: PythonKind, token: str) -> int:
         return within(kind.within_s, f"{part} of the kind of test data {kind.name!r}", subjected)
 
     found = list(call("find", kind.find, token))
-    for one in found:
-        if not isinstance(one, Mapping) or not _holds(one, token):
+    for record in found:
+        if not isinstance(record, Mapping) or not _holds(record, token):
             raise ConfigurationError(
-                f"find of the kind of test data {kind.name!r} gave {one!r}, of which no field holds the token {token}. "
+                f"find of the kind of test data {kind.name!r} gave {record!r}, of which no field holds the token {token}. "
                 "It is not known as ours, so nothing was removed. Let find give the field that holds the token as well."
             )
-    live = [one for one in found if not call("is_gone", kind.is_gone, one)]
-    for one in live:
-        call("delete", kind.delete, one)
-    if left := [one for one in live if not call("is_gone", kind.is_gone, one)]:
+    live = [record for record in found if not call("is_gone", kind.is_gone, record)]
+    for record in live:
+        call("delete", kind.delete, record)
+    if left := [record for record in live if not call("is_gone", kind.is_gone, record)]:
         raise ExpectationError(f"{dict(left[0])} was deleted, and is_gone of the kind {kind.name!r} says it is not.")
     return len(live)
 
@@ -118,7 +118,7 @@ def _live(api: Api, kind: TestDataKind, entry: LedgerEntry) -> Iterator[Mapping[
                 continue
             raise ExpectationError(f"{path} does not hold the token {entry.token}, so it is not known as ours.")
         shown = _json(answer)
-        if any(_counts_as_gone(kind, one) for one in _holders(shown, entry.token)):
+        if any(_counts_as_gone(kind, holder) for holder in _holders(shown, entry.token)):
             continue
         yield fields
 
@@ -142,7 +142,7 @@ def _found(api: Api, kind: TestDataKind, entry: LedgerEntry) -> Iterator[Mapping
                 f"logged in? See [targets.{api.target.name}.sweeper], and shows of the kind."
             )
         matches = (match.groupdict() for match in re.finditer(kind.fields, answer.text))
-        yield from ({"token": entry.token, **dict(one)} for one in dict.fromkeys(tuple(m.items()) for m in matches))
+        yield from ({"token": entry.token, **dict(fields)} for fields in dict.fromkeys(tuple(m.items()) for m in matches))
     else:
         yield from _holders(answer.json, entry.token)
 

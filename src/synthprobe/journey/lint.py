@@ -36,7 +36,7 @@ def remarks(path: Path) -> list[Remark]:
         raise ConfigurationError(f"{path} cannot be read as journeys: {why}. Give the path of a Python file.") from None
     found = [remark for node in ast.walk(tree) for remark in _of_node(node)]
     found += _without_owner(tree.body, owned=_names_owner(_pytestmark(tree.body)))
-    return sorted(found, key=lambda one: (one.line, one.rule))
+    return sorted(found, key=lambda remark: (remark.line, remark.rule))
 
 
 def _of_node(node: ast.AST) -> Iterator[Remark]:
@@ -70,7 +70,7 @@ def _of_node(node: ast.AST) -> Iterator[Remark]:
                     func=ast.Name(id="all"), args=[ast.GeneratorExp(generators=[ast.comprehension(iter=rows), *_])]
                 )
             )
-        ) if _is_answer(rows) and any(isinstance(one, ast.Assert) for one in ast.walk(node)):
+        ) if _is_answer(rows) and any(isinstance(node, ast.Assert) for node in ast.walk(node)):
             yield Remark(
                 line=node.lineno,
                 rule="loop",

@@ -205,7 +205,7 @@ def domain_holds(api: Api, domain: str, *, rdap: str, days: int = 30) -> datetim
     """
     answer = api.get(f"{rdap.rstrip('/')}/domain/{domain}").expect(200)
     events = answer.json.get("events", ()) if isinstance(answer.json, dict) else ()
-    dates = [one.get("eventDate", "") for one in events if one.get("eventAction") == "expiration"]
+    dates = [event.get("eventDate", "") for event in events if event.get("eventAction") == "expiration"]
     try:
         ends = datetime.fromisoformat(dates[0])
     except (IndexError, ValueError):

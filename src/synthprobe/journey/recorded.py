@@ -56,7 +56,7 @@ def journey_from(script: str, url: str, *, owner: str = "") -> RecordedJourney:
     lines.append(f'    """{_sentence(steps[-1][0])}"""')
     for title, statements in steps:
         lines.append(f"    with step({_quoted(title)}):")
-        lines += [f"        {line}" for one in statements for line in _source(one).splitlines()]
+        lines += [f"        {line}" for statement in statements for line in _source(statement).splitlines()]
     text = "\n".join(lines) + "\n"
     return RecordedJourney(text=text, steps=len(steps), secrets=tuple(change.secrets))
 
@@ -156,9 +156,9 @@ def _name_of(field: ast.expr) -> str:
     """What a person calls a field or control."""
     found = _locator(field)
     if isinstance(found, ast.Call):
-        names = [one.value for one in found.keywords if one.arg == "name"]
+        names = [keyword.value for keyword in found.keywords if keyword.arg == "name"]
         given = [*names, *([] if ast.unparse(found.func).endswith("get_by_role") else found.args)]
-        return next((str(one.value) for one in given if isinstance(one, ast.Constant)), "")
+        return next((str(constant.value) for constant in given if isinstance(constant, ast.Constant)), "")
     return ""
 
 

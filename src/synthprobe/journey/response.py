@@ -249,23 +249,23 @@ class Response:
         rows: Any = self.json
         for part in filter(None, name.split("__")):
             rows = rows.get(part) if isinstance(rows, dict) else None
-        what, records = name or "the list", [one for one in rows if isinstance(one, dict)] if _is_list(rows) else []
+        what, records = name or "the list", [row for row in rows if isinstance(row, dict)] if _is_list(rows) else []
         wrong = []
         if not _is_list(rows) or len(records) < len(rows):
             got = "nothing" if rows is None else "a record" if isinstance(rows, dict) else repr(rows)[:60]
             wrong.append(f"{what}: expected a list of records, got {got}")
         elif len(records) < at_least:
             wrong.append(f"{what}: expected {at_least} or more, got {len(records)}")
-        times = Counter(str(one[key]) for one in records if once and one.get(key) not in _NOTHING)
-        wrong += [f"{key}: expected {one!r} once, got it {count} times" for one, count in times.items() if count > 1]
+        times = Counter(str(row[key]) for row in records if once and row.get(key) not in _NOTHING)
+        wrong += [f"{key}: expected {value!r} once, got it {count} times" for value, count in times.items() if count > 1]
         needed = dict.fromkeys([key, *has, *(field.removeprefix("-") for field in order)])
-        for one in records:
-            lacks = [field for field in needed if one.get(field) in _NOTHING]
-            wrong += [f"{field} of {one.get(key)!r}: expected a value, got {one.get(field)!r}" for field in lacks]
+        for record in records:
+            lacks = [field for field in needed if record.get(field) in _NOTHING]
+            wrong += [f"{field} of {record.get(key)!r}: expected a value, got {record.get(field)!r}" for field in lacks]
         misshapen = bool(wrong)
-        for one, following in pairwise(records):
-            if field := _falls_back(one, following, order):
-                here, there = (f"{each.get(key)!r} with {field} {each.get(field)!r}" for each in (one, following))
+        for record, following in pairwise(records):
+            if field := _falls_back(record, following, order):
+                here, there = (f"{each.get(key)!r} with {field} {each.get(field)!r}" for each in (record, following))
                 wrong.append(f"order by {', '.join(order)}: expected {there} before {here}")
         if wrong:
             more = [f"and {len(wrong) - 3} more"] if len(wrong) > 3 else []
@@ -387,11 +387,11 @@ def _is_list(value: object) -> TypeGuard[list[object]]:
     return isinstance(value, list)
 
 
-def _falls_back(one: dict[str, Any], following: dict[str, Any], order: Sequence[str]) -> str:
+def _falls_back(record: dict[str, Any], following: dict[str, Any], order: Sequence[str]) -> str:
     """The field by which a record should stand before the one that it follows; none when it stands right."""
     for field in order:
         name = field.removeprefix("-")
-        first: Any = one.get(name)
+        first: Any = record.get(name)
         second: Any = following.get(name)
         if first != second and first not in _NOTHING and second not in _NOTHING:
             alike = _kind_of(first) is _kind_of(second) and isinstance(first, (str, int, float))

@@ -175,7 +175,7 @@ def _not_through(fault: ProxyFault, request: requests.PreparedRequest) -> Target
 def _check_files(verify: object, cert: object) -> None:
     """Say which file of an option is missing: requests says it as if the target were at fault."""
     certificates = cert if isinstance(cert, (tuple, list)) else (cert,)
-    for option, path in (("verify", verify), *(("cert", one) for one in certificates)):
+    for option, path in (("verify", verify), *(("cert", certificate) for certificate in certificates)):
         if isinstance(path, (str, os.PathLike)) and os.fspath(path) and not os.path.exists(path):
             raise ConfigurationError(f"{option} names the file {str(path)!r}, which is not there. Correct the path.")
 

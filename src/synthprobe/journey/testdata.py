@@ -87,7 +87,7 @@ class TestData:
         """
         token = self.token(kind, api=api, page=page, lease=lease)
         result = make(token)
-        made = next(one for one in self._made if one.entry.token == token)
+        made = next(item for item in self._made if item.entry.token == token)
         self._made[self._made.index(made)] = made._replace(result=result)
         named = (made.kind.named - {"token"}) if not isinstance(made.kind, PythonKind) and not made.kind.find else set()
         if len(named) == 1 and isinstance(result, (str, int)):
@@ -156,7 +156,7 @@ class TestData:
             known = self._made[place]
             if made == known.entry.token or (made is not None and made == known.result):
                 return place
-        tokens = ", ".join(one.entry.token for one in self._made) or "none"
+        tokens = ", ".join(item.entry.token for item in self._made) or "none"
         raise ConfigurationError(
             f"{made!r} is neither the token of an object of this journey nor what create returned. Tokens: {tokens}."
         )

@@ -25,8 +25,8 @@ from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.publishing import publish_part, publish_run
 from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents, write_ledger
-from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness, write_blindness
-from synthprobe.pipeline.telling import send_telemetry, tell_people, tell_watcher
+from synthprobe.pipeline.spare_folder import blind_incident, bring_home, read_blindness, write_blindness
+from synthprobe.pipeline.notification import send_telemetry, tell_people, tell_watcher
 from synthprobe.pipeline.upkeep import tidy_if_due
 from synthprobe.project import Project
 from synthprobe.records.fleet import PartSeen, Place
@@ -94,10 +94,10 @@ def after_run(
     write_verdict(folder, verdict)
     with noted(notes):
         write_drafts(folder, verdict, followed.incidents)
-    told = False
+    notified = False
     if verdict.run.scheduled:
         with noted(notes):
-            told = tell_people(
+            notified = tell_people(
                 project,
                 folder,
                 verdict,
@@ -117,7 +117,7 @@ def after_run(
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
         with noted(notes):
-            tell_watcher(project, verdict, told=told, audit=audit)
+            tell_watcher(project, verdict, notified=notified, audit=audit)
     return verdict
 
 
@@ -138,9 +138,9 @@ def _with_blindness(followed: _Followed, project: Project, verdict: Verdict, bli
             history.put_incident(incident)
     write_blindness(project.root, incident)
     # what it makes of single journeys is the same news
-    others = [one for one in followed.incidents if one.kind != "monitor blind" or one.opened_at < incident.opened_at]
-    kept = {one.id for one in others}
-    of = {journey: one if one.id in kept else incident for journey, one in followed.of.items()}
+    others = [followed_incident for followed_incident in followed.incidents if followed_incident.kind != "monitor blind" or followed_incident.opened_at < incident.opened_at]
+    kept = {incident.id for incident in others}
+    of = {journey: followed_incident if followed_incident.id in kept else incident for journey, followed_incident in followed.of.items()}
     return replace(followed, incidents=(*others, incident), of=of)
 
 
@@ -149,7 +149,7 @@ def _with_blind_slot(
 ) -> _Followed:
     """Open the incident of a slot in which no location could look; any machine continues and ends it like others."""
     is_known = any(
-        one.kind == "monitor blind" and not one.location for one in followed.incidents if one.state != "resolved"
+        incident.kind == "monitor blind" and not incident.location for incident in followed.incidents if incident.state != "resolved"
     )
     if not blind or is_known:
         return followed
@@ -174,14 +174,14 @@ def _with_left_overs(
     notes += left_by(verdict.run.id, target, entries)
     write_ledger(folder, entries)
     known = next(
-        (one for one in history.incidents(target) if one.fingerprint == FINGERPRINT and one.state != "resolved"), None
+        (incident for incident in history.incidents(target) if incident.fingerprint == FINGERPRINT and incident.state != "resolved"), None
     )
     incident = left_over_incident(known, target, entries, owner, now)
     if incident is None:
         return followed
     if incident != known:
         history.put_incident(incident, base=known)
-    others = (one for one in followed.incidents if one.id != incident.id)
+    others = (followed_incident for followed_incident in followed.incidents if followed_incident.id != incident.id)
     return replace(followed, incidents=(*others, incident))
 
 
@@ -220,42 +220,42 @@ def _follow(
     verdict, now = judged.remembered, judged.now
     alone = history is None or not history.available
     left = last_incidents(runs, folder.parent)
-    stored = {one.id: one for one in (history.incidents(verdict.run.target) if history is not None else ())}
-    ours = (one for one in left.incidents if alone or one.id in left.waiting)
-    found = stored | {one.id: merged(None, one, stored[one.id]) if one.id in stored else one for one in ours}
-    known = {id: of_now(one, now) for id, one in found.items()}
+    stored = {incident.id: incident for incident in (history.incidents(verdict.run.target) if history is not None else ())}
+    ours = (incident for incident in left.incidents if alone or incident.id in left.waiting)
+    found = stored | {incident.id: merged(None, incident, stored[incident.id]) if incident.id in stored else incident for incident in ours}
+    known = {id: of_now(incident, now) for id, incident in found.items()}
     isolation = Isolation()
-    open_now = [one for one in known.values() if one.state != "resolved" and one.fingerprint != FINGERPRINT]
-    of_target = [one for one in open_now if not one.location]
+    open_now = [incident for incident in known.values() if incident.state != "resolved" and incident.fingerprint != FINGERPRINT]
+    of_target = [incident for incident in open_now if not incident.location]
     named = name_incidents(
         verdict, runbooks, of_target, judged.before, now, isolation, usual=judged.usual, probe_owner=owner
     )
     notes += isolation.notes
-    of = {one.journey.id: one.incident for one in named.verdict.journeys if one.incident}
-    found_here = [_opened_alone(one, now) if alone and one.id not in known else one for one in named.incidents]
-    of_locations = located(verdict, [one for one in open_now if one.location], now)
-    of |= {journey: one.id for one in of_locations if one.state != "resolved" for journey in one.journeys}
+    of = {judgement.journey.id: judgement.incident for judgement in named.verdict.journeys if judgement.incident}
+    found_here = [_opened_alone(incident, now) if alone and incident.id not in known else incident for incident in named.incidents]
+    of_locations = located(verdict, [incident for incident in open_now if incident.location], now)
+    of |= {journey: incident.id for incident in of_locations if incident.state != "resolved" for journey in incident.journeys}
     incidents = [*found_here, *of_locations]
-    incidents += [one for one in known.values() if one.state == "resolved"]
-    changed = [one for one in incidents if one.id in left.waiting or one != known.get(one.id)]
-    waiting = [one.id for one in changed]
+    incidents += [incident for incident in known.values() if incident.state == "resolved"]
+    changed = [incident for incident in incidents if incident.id in left.waiting or incident != known.get(incident.id)]
+    waiting = [incident.id for incident in changed]
     with noted(notes):
         if history is not None:
             seen = observe(verdict, usual=judged.usual)
             if not verdict.run.concludes:
                 history.ingest(verdict, seen, judged.states)
-            for one in changed:
-                history.put_incident(one, base=stored.get(one.id))
-                waiting.remove(one.id)
+            for changed_incident in changed:
+                history.put_incident(changed_incident, base=stored.get(changed_incident.id))
+                waiting.remove(changed_incident.id)
             if verdict.run.concludes:  # last: who takes over a broken conclusion finds it unfollowed
                 history.ingest(verdict, seen, judged.states)
             mark_remembered(folder, history)
             history.prune_if_due(now)
     with noted(notes):
-        kept = (one for one in incidents if one.state != "resolved" or one in changed)
+        kept = (incident for incident in incidents if incident.state != "resolved" or incident in changed)
         write_incidents(folder, RunIncidents(incidents=tuple(kept), waiting=tuple(waiting)))
-    lately = (one for one in incidents if one.resolved_at is None or now - one.resolved_at < _LATELY)
-    by_id = {one.id: one for one in incidents}
+    lately = (incident for incident in incidents if incident.resolved_at is None or now - incident.resolved_at < _LATELY)
+    by_id = {incident.id: incident for incident in incidents}
     return _Followed(incidents=tuple(lately), of={journey: by_id[id] for journey, id in of.items()}, alone=alone)
 
 
@@ -306,7 +306,7 @@ FOLDER = "drafts"
 
 def write_drafts(folder: Path, verdict: Verdict, incidents: Sequence[Incident]) -> None:
     """Begin a runbook for each failing incident of a run that no page knows; a fault of the probe gets none."""
-    shown = {one.incident: one.telling for one in verdict.journeys if one.incident}
+    shown = {judgement.incident: judgement.telling for judgement in verdict.journeys if judgement.incident}
     for incident in incidents:
         if incident.id in shown and incident.kind == "failing" and not incident.runbook and not is_ours(incident):
             from synthprobe.firstline.runbook_pages import draft, draft_id  # most runs begin none

@@ -132,10 +132,10 @@ def judge_with_past(
             verdict = watched.verdict
             states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
             notes += watched.notes
-        for one in verdict.journeys:
-            key = one.journey.id, USUAL
-            usual[one.journey.id] = usual_answers(known.get(key))
-            if (counted := with_usual(known.get(key), one)) and counted != known.get(key):
+        for judgement in verdict.journeys:
+            key = judgement.journey.id, USUAL
+            usual[judgement.journey.id] = usual_answers(known.get(key))
+            if (counted := with_usual(known.get(key), judgement)) and counted != known.get(key):
                 states[key] = counted
     verdict = explained(seen_in_a_row(verdict, before, isolation), runbooks, notes, before, usual)
     notes += isolation.notes
@@ -149,19 +149,19 @@ def judge_with_past(
 def _of_interest(history: History, verdict: Verdict) -> set[str]:
     """Journeys whose past matters: of a part all, of a conclusion those that may change an incident."""
     if verdict.run.part:
-        return {one.journey.id for one in verdict.journeys}
-    open_now = (one for one in history.incidents(verdict.run.target) if one.state != "resolved")
+        return {judgement.journey.id for judgement in verdict.journeys}
+    open_now = (incident for incident in history.incidents(verdict.run.target) if incident.state != "resolved")
     concerned = {id for incident in open_now for id in (*incident.journeys, *incident.blocked)}
-    return concerned | {one.journey.id for one in verdict.journeys if one.outcome != "passed" or one.intermittent}
+    return concerned | {judgement.journey.id for judgement in verdict.journeys if judgement.outcome != "passed" or judgement.intermittent}
 
 
 def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict[str, dict[str, str]]:
     """The aliases of this run's journeys, without those of steps that still are called so."""
     found = {}
-    for one in verdict.journeys:
-        walked = {path for result in one.results for path in timings(result) or ()}
-        if its := {old: new for old, new in aliases.get(one.journey.id, {}).items() if old not in walked}:
-            found[one.journey.id] = its
+    for judgement in verdict.journeys:
+        walked = {path for result in judgement.results for path in timings(result) or ()}
+        if gone_aliases := {old: new for old, new in aliases.get(judgement.journey.id, {}).items() if old not in walked}:
+            found[judgement.journey.id] = gone_aliases
     return found
 
 
@@ -175,7 +175,7 @@ def explained(
     """Add where the causes lie and which pages fit."""
     isolation = Isolation()
     passed_at = {
-        journey: next((one.build for one in reversed(seen) if one.outcome == "passed"), "")
+        journey: next((observation.build for observation in reversed(seen) if observation.outcome == "passed"), "")
         for journey, seen in (before or {}).items()
     }
     verdict = explain(verdict, runbooks, isolation, passed_at, usual)

@@ -88,8 +88,8 @@ def of_now(incident: Incident, now: datetime) -> Incident:
 
 def out_of_order(seen: Sequence[Observation], before: Mapping[str, Sequence[Observation]]) -> list[str]:
     """Why incidents stay as they are: what is older than what was judged at this location says nothing of now."""
-    late = [one for one in seen if not is_new(one, before.get(one.journey, ()))]
-    newer = [old for one in late for old in before[one.journey] if old.run_id != one.run_id and old.at > one.at]
+    late = [observation for observation in seen if not is_new(observation, before.get(observation.journey, ()))]
+    newer = [old for observation in late for old in before[observation.journey] if old.run_id != observation.run_id and old.at > observation.at]
     if not newer:
         return []
     newest = max(newer, key=lambda old: old.at)
@@ -113,11 +113,11 @@ def shifted(verdict: Verdict, by: timedelta, interval_s: int) -> Verdict:
     run = replace(verdict.run, started_at=verdict.run.started_at + by, slot=slot)
     journeys = tuple(
         replace(
-            one,
-            results=tuple(_moved(result, by) for result in one.results),
-            reruns=tuple(_moved(result, by) for result in one.reruns),
+            judgement,
+            results=tuple(_moved(result, by) for result in judgement.results),
+            reruns=tuple(_moved(result, by) for result in judgement.reruns),
         )
-        for one in verdict.journeys
+        for judgement in verdict.journeys
     )
     return replace(verdict, run=run, journeys=journeys, finished_at=verdict.finished_at + by)
 

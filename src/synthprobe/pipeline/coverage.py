@@ -23,7 +23,7 @@ from synthprobe.records.journey import duration_s
 from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import BurnRule, Coverage, Objective, ObjectiveStatus
 from synthprobe.records.result import Run
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.windows import Window, read_windows
@@ -71,33 +71,33 @@ def began_to_burn(history: History, config: Config, verdict: Verdict, windows: S
     from synthprobe.goals.objectives import STANDARD_RULES, burn_text, is_bad, slices
 
     run = verdict.run
-    objectives = {one.journey.id: _objective_of(config, one.journey.id) for one in verdict.journeys}
+    objectives = {judgement.journey.id: _objective_of(config, judgement.journey.id) for judgement in verdict.journeys}
     # only a slot that is bad can make a rule fire
-    bad = [one for one in verdict.journeys if is_bad(one.outcome, objectives[one.journey.id][1])]
+    bad = [judgement for judgement in verdict.journeys if is_bad(judgement.outcome, objectives[judgement.journey.id][1])]
     if not run.scheduled or not bad:
         return []
     rules = {name: declared_rules(name, table) for name, table in config.objectives.items()}
-    longest = max(rule.long_s for some in (*rules.values(), STANDARD_RULES) for rule in some)
+    longest = max(rule.long_s for rule_set in (*rules.values(), STANDARD_RULES) for rule in rule_set)
     since, until = run.started_at - timedelta(seconds=longest), run.started_at + timedelta(seconds=1)
-    slots = history.judged_slots(run.target, since, until, {one.journey.id for one in bad})
+    slots = history.judged_slots(run.target, since, until, {judgement.journey.id for judgement in bad})
     seen = _by_journey(_outside(windows, _observed(slots, run.target)))
     interval_s = config.interval_s
-    told = []
-    for one in bad:
-        name, objective = objectives[one.journey.id]
-        every_s = one.journey.every_s
-        its = slices(in_turns(seen.get(one.journey.id, ()), interval_s, every_s), objective)
+    sentences = []
+    for bad_judgement in bad:
+        name, objective = objectives[bad_judgement.journey.id]
+        every_s = bad_judgement.journey.every_s
+        journey_slots = slices(in_turns(seen.get(bad_judgement.journey.id, ()), interval_s, every_s), objective)
         now_slot = turn(run.slot, interval_s, every_s)
         try:
             says, *before = (
-                burn_text(objective, its, now_slot=slot, interval_s=every_s or interval_s, rules=rules.get(name, ()))
+                burn_text(objective, journey_slots, now_slot=slot, interval_s=every_s or interval_s, rules=rules.get(name, ()))
                 for slot in range(now_slot, now_slot - _SAID_BEFORE - 1, -1)
             )
         except ValueError as error:
             raise ConfigurationError(f"[objectives]: {error}") from None
         if says and not any(before):
-            told.append(f"{one.journey.title}: {says}")
-    return told
+            sentences.append(f"{bad_judgement.journey.title}: {says}")
+    return sentences
 
 
 def stand(project: Project, target: str, now: datetime) -> Standing:
@@ -108,8 +108,8 @@ def stand(project: Project, target: str, now: datetime) -> Standing:
     with open_history(project) as history:
         slots = history.judged_slots(target, since(project.config, now), now + timedelta(seconds=1))
         began, intervals = history.first_judged(target), history.intervals(target)
-        incidents = [one for one in history.incidents(target) if now - (one.resolved_at or now) < _RECENT]
-        latency = _latency(history, project, [one for one in incidents if one.state != "resolved"], now)
+        incidents = [incident for incident in history.incidents(target) if now - (incident.resolved_at or now) < _RECENT]
+        latency = _latency(history, project, [incident for incident in incidents if incident.state != "resolved"], now)
     mutes: tuple[Mute, ...] = ()
     with noted([]):  # `doctor routes` says what is wrong with them
         mutes = read_mutes(project.root / project.config.alerts.mutes)
@@ -125,11 +125,11 @@ def stand(project: Project, target: str, now: datetime) -> Standing:
         ),
         incidents=tuple(incidents),
         muted={
-            one.id: mute.until for one in incidents for mute in mutes if mute.until is not None and mute.holds(one, now)
+            incident.id: mute.until for incident in incidents for mute in mutes if mute.until is not None and mute.holds(incident, now)
         },
         latency=latency,
-        day=tuple(one for one in slots if now - one.at < day),
-        intervals={id: round(one.every_s / project.config.interval_s) for id, one in intervals.items() if one.every_s},
+        day=tuple(slot for slot in slots if now - slot.at < day),
+        intervals={id: round(interval.every_s / project.config.interval_s) for id, interval in intervals.items() if interval.every_s},
         slots=round(day.total_seconds() / project.config.interval_s),
         now_slot=int(now.timestamp() // project.config.interval_s),
     )
@@ -145,7 +145,7 @@ def _latency(history: History, project: Project, incidents: Sequence[Incident], 
     changes: list[Mark] = []
     with noted([]):  # a file that cannot be read marks nothing
         changes = [Mark(at=change.at, text=change.title) for change in read_changes(project.root) if change.at >= begin]
-    for incident in (one for one in incidents if one.journeys):
+    for incident in (incident for incident in incidents if incident.journeys):
         target, journey = incident.target, incident.journeys[0]
         samples = history.step_series(target, journey, incident.step, begin)
         path = incident.step if samples else ""
@@ -153,7 +153,7 @@ def _latency(history: History, project: Project, incidents: Sequence[Incident], 
         known = read_state(history.detector_states(target, location=project.config.location).get((journey, path)))
         found[incident.id] = replace(
             known.series(path or "the whole journey", project.config.least_slowdown_ms),
-            points=tuple((one.at, one.total_ms / one.count) for one in samples if one.count > one.failed),
+            points=tuple((sample.at, sample.total_ms / sample.count) for sample in samples if sample.count > sample.failed),
             alarms=(Alarm(at=incident.first_seen_at, text=incident.title, until=now),),
             marks=(*changes, *_deploys(history.observations(target, journey, last=_DAY_RUNS), begin)),
         )
@@ -162,15 +162,15 @@ def _latency(history: History, project: Project, incidents: Sequence[Incident], 
 
 def _deploys(seen: Sequence[Observation], begin: datetime) -> Iterator[Mark]:
     """When the target named another build than in the run before."""
-    named = [one for one in seen if one.build]
-    for before, one in pairwise(named):
-        if one.build != before.build and one.at >= begin:
-            yield Mark(at=one.at, text=f"build {before.build} → {one.build}")
+    named = [observation for observation in seen if observation.build]
+    for before, successor in pairwise(named):
+        if successor.build != before.build and successor.at >= begin:
+            yield Mark(at=successor.at, text=f"build {before.build} → {successor.build}")
 
 
 def since(config: Config, now: datetime) -> datetime:
     """The begin of the longest window an objective is counted over."""
-    return now - timedelta(days=max(one.window_days for one in (*config.objectives.values(), ObjectiveConfig())))
+    return now - timedelta(days=max(objective.window_days for objective in (*config.objectives.values(), ObjectiveConfig())))
 
 
 def judge_objectives(
@@ -186,7 +186,7 @@ def judge_objectives(
 
     passed = _passed(in_slots(seen, config.interval_s), now, config.interval_s)
     made = []
-    for id, its in _by_journey(_outside(windows, seen)).items():
+    for id, observations in _by_journey(_outside(windows, seen)).items():
         name, objective = _objective_of(config, id)
         own = (intervals or {}).get(id, Interval())
 
@@ -194,13 +194,13 @@ def judge_objectives(
             slot = int(at.timestamp() // config.interval_s) if at is not None else 0
             return turn(slot, config.interval_s, every_s)
 
-        told = slices(in_turns(its, config.interval_s, own.every_s), objective)
-        since_slot = min(told[0].slot, slot_of((began or {}).get(id)) or told[0].slot)
+        slots = slices(in_turns(observations, config.interval_s, own.every_s), objective)
+        since_slot = min(slots[0].slot, slot_of((began or {}).get(id)) or slots[0].slot)
         try:
             made.append(
                 judge_objective(
                     objective,
-                    told,
+                    slots,
                     now_slot=turn(passed, config.interval_s, own.every_s),
                     interval_s=own.every_s or config.interval_s,
                     since_slot=since_slot,
@@ -224,8 +224,8 @@ def declared_rules(name: str, table: ObjectiveConfig) -> tuple[BurnRule, ...]:
     """The burn-rate rules a table declares."""
     try:
         return tuple(
-            BurnRule(factor=one.factor, long_s=duration_s(one.long), short_s=duration_s(one.short))
-            for one in table.rules
+            BurnRule(factor=rule.factor, long_s=duration_s(rule.long), short_s=duration_s(rule.short))
+            for rule in table.rules
         )
     except ValueError as error:
         raise ConfigurationError(f"[[objectives.{name}.rules]]: {error}") from None
@@ -242,33 +242,33 @@ def _coverage(
 ) -> Coverage | None:
     from synthprobe.goals.objectives import judge_coverage  # what follows a run needs no objectives
 
-    looked = [one.observation(target, "", outcome) for one in slots for outcome in set(one.outcomes.values())]
+    looked = [slot.observation(target, "", outcome) for slot in slots for outcome in set(slot.outcomes.values())]
     every_s = least_interval(slots, intervals, interval_s)
     now_slot = turn(_passed(in_slots(looked, interval_s), now, interval_s), interval_s, every_s)
     return judge_coverage(in_turns(looked, interval_s, every_s), now_slot=now_slot, interval_s=every_s)
 
 
 def _observed(slots: Iterable[JudgedSlot], target: str) -> list[Observation]:
-    return [one.observation(target, journey, outcome) for one in slots for journey, outcome in one.outcomes.items()]
+    return [slot.observation(target, journey, outcome) for slot in slots for journey, outcome in slot.outcomes.items()]
 
 
 def _outside(windows: Sequence[Window], seen: Iterable[Observation]) -> list[Observation]:
     """What was seen outside maintenance; only what is not passed can count against anything."""
     return [
-        one
-        for one in seen
-        if one.outcome == "passed" or not any(window.holds(one.target, one.journey, one.at) for window in windows)
+        observation
+        for observation in seen
+        if observation.outcome == "passed" or not any(window.holds(observation.target, observation.journey, observation.at) for window in windows)
     ]
 
 
 def _by_journey(seen: Iterable[Observation]) -> dict[str, list[Observation]]:
     found: dict[str, list[Observation]] = {}
-    for one in seen:
-        found.setdefault(one.journey, []).append(one)
+    for observation in seen:
+        found.setdefault(observation.journey, []).append(observation)
     return found
 
 
 def _passed(seen: Iterable[Observation], now: datetime, interval_s: int) -> int:
     """The last slot that has passed; the one that runs now has not, unless it is judged."""
     current = int(now.timestamp() // interval_s)
-    return current - 1 if max((one.slot for one in seen), default=current) < current else current
+    return current - 1 if max((observation.slot for observation in seen), default=current) < current else current

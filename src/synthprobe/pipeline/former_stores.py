@@ -83,12 +83,12 @@ def _take_spool(history: History, spool: Path) -> None:
 def _take_incidents(history: History, folder: Path) -> None:
     kept = list(folder.glob("state/*/incidents.json"))
     take_incidents(history, kept)
-    said = list(folder.glob("incidents/*.json"))
-    for path in said:
+    paths = list(folder.glob("incidents/*.json"))
+    for path in paths:
         if (incident := read_record(path, Incident, None)) is not None:
             known = history.incident(incident.id)
             history.put_incident(incident if known is None else merged(None, incident, known))
-    for path in (*kept, *said):
+    for path in (*kept, *paths):
         path.unlink(missing_ok=True)
 
 
@@ -110,7 +110,7 @@ def _take_audit(history: History, folder: Path) -> None:
     path, head = folder / "audit.jsonl", folder / "audit.head"
     if not path.is_file() and not head.is_file():
         return
-    known = {one.get("hash") for one in map(msgspec.json.decode, history.own_audit())}
+    known = {row.get("hash") for row in map(msgspec.json.decode, history.own_audit())}
     bodies: list[dict[str, Any]] = []
     for number, text in enumerate(path.read_bytes().splitlines() if path.is_file() else (), 1):
         try:
@@ -119,7 +119,7 @@ def _take_audit(history: History, folder: Path) -> None:
             line = {"unreadable": text.decode(errors="replace")}
         bodies.append({"audit": "", "number": number, "hash": line.get("hash", ""), "entry": line})
     marked, _, hash = head.read_text("ascii", "replace").strip().partition(" ") if head.is_file() else ("", "", "")
-    new = [one for one in bodies if one["hash"] not in known]
+    new = [body for body in bodies if body["hash"] not in known]
     if marked.isdigit() and int(marked) and hash not in known:
         new.append({"audit": "", "number": int(marked), "hash": hash})
     history.append_audit(*new, share=False)  # the shared history was told of each line as it was written

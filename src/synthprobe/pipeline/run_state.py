@@ -90,8 +90,8 @@ def write_incidents(folder: Path, left: RunIncidents) -> None:
 
 def write_letters(folder: Path, letters: Iterable[Letter], incidents: Iterable[Incident]) -> None:
     """Keep what people were told of incidents that go on, and what waits, for a history that is lost later."""
-    going_on = {one.id for one in incidents if one.state != "resolved"}
-    kept = [one for one in letters if one.is_waiting or going_on & set(one.alert.incidents)]
+    going_on = {incident.id for incident in incidents if incident.state != "resolved"}
+    kept = [letter for letter in letters if letter.is_waiting or going_on & set(letter.alert.incidents)]
     write_whole(folder / _LETTERS, msgspec.json.encode(kept))
 
 
@@ -107,7 +107,7 @@ def take_letters(history: History, folders: Iterable[Path]) -> None:
 
 def write_ledger(folder: Path, entries: Iterable[LedgerEntry]) -> None:
     """Keep what may be left at the target, for a history that is lost later."""
-    if open_now := [one for one in entries if one.closed_at is None]:
+    if open_now := [entry for entry in entries if entry.closed_at is None]:
         write_whole(folder / _LEDGER, msgspec.json.encode(open_now))
 
 
@@ -134,7 +134,7 @@ def take_incidents(history: History, files: Iterable[Path]) -> None:
     """Take in what the history does not know of incidents, from files of runs, the oldest first."""
     seen: set[str] = set()
     for left in map(read_incidents, reversed(list(files))):
-        for incident in (one for one in left.incidents if one.id not in seen):
+        for incident in (incident for incident in left.incidents if incident.id not in seen):
             seen.add(incident.id)
             known = history.incident(incident.id)
             if known is None:

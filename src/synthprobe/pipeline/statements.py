@@ -44,11 +44,11 @@ def add_snapshot(project: Project, target: str, snapshot: Snapshot) -> Path:
         if target == project.config.default_target and (whole := _read_whole(before)):
             made, last = counted(whole), last or whole[-1]
         heads = list(read_lines(path, _Head))
-        told = {id: name for head in heads for id, name in head.names.items()}
+        names = {id: name for head in heads for id, name in head.names.items()}
         if last is not None and _follows(last, snapshot) and not (heads and heads[-1].since == last.at):
             made.append(count_between(last, snapshot))
         with path.open("ab") as file:
-            file.write(b"".join(b"\n" + line for line in _lines(made, told)))
+            file.write(b"".join(b"\n" + line for line in _lines(made, names)))
         if made and target == project.config.default_target:
             before.unlink(missing_ok=True)
         write_whole(kept, msgspec.json.encode(snapshot))
@@ -67,19 +67,19 @@ def read_counted(project: Project, target: str, since: datetime, until: datetime
     found = _read(_path(project, target), since, until)
     if target == project.config.default_target:
         whole = _read_whole(project.folder / ONE_FILE)
-        found += [one for one in counted(whole) if since <= one.since and one.at < until]
-    return sorted(found, key=lambda one: one.at)
+        found += [record for record in counted(whole) if since <= record.since and record.at < until]
+    return sorted(found, key=lambda record: record.at)
 
 
-def rolled_up(some: Iterable[Counted], now: datetime, keep: HistoryConfig) -> list[Counted]:
+def rolled_up(records: Iterable[Counted], now: datetime, keep: HistoryConfig) -> list[Counted]:
     """What retention leaves."""
     fine, hourly = min(keep.raw_days, FINE_DAYS), keep.hourly_days
 
-    def span(one: Counted) -> str:
-        days = (now - one.at) / timedelta(days=1)
-        return one.at.isoformat() if days < fine else f"{one.at:%Y-%m-%dT%H}" if days < hourly else f"{one.at:%Y-%m-%d}"
+    def span(record: Counted) -> str:
+        days = (now - record.at) / timedelta(days=1)
+        return record.at.isoformat() if days < fine else f"{record.at:%Y-%m-%dT%H}" if days < hourly else f"{record.at:%Y-%m-%d}"
 
-    young = [one for one in some if now - one.at < timedelta(days=keep.daily_days)]
+    young = [record for record in records if now - record.at < timedelta(days=keep.daily_days)]
     return [join(list(group)) for _, group in itertools.groupby(young, span)]
 
 
@@ -92,13 +92,13 @@ def _follows(last: Snapshot, snapshot: Snapshot) -> bool:
     return last.at < snapshot.at and last.database in {"", snapshot.database}
 
 
-def _lines(some: Iterable[Counted], told: dict[str, str]) -> Iterator[bytes]:
+def _lines(records: Iterable[Counted], names: dict[str, str]) -> Iterator[bytes]:
     """One line each; a statement's text stands where the file names it first."""
-    for one in some:
-        new = {id: name for id, name in one.names.items() if id not in told}
-        told |= new
-        forgotten = tuple(id for id in one.forgotten if id in told)
-        yield msgspec.json.encode(msgspec.structs.replace(one, names=new, forgotten=forgotten))
+    for record in records:
+        new = {id: name for id, name in record.names.items() if id not in names}
+        names |= new
+        forgotten = tuple(id for id in record.forgotten if id in names)
+        yield msgspec.json.encode(msgspec.structs.replace(record, names=new, forgotten=forgotten))
 
 
 def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
@@ -112,9 +112,9 @@ def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
             if since <= head.since and head.at < until:
                 found.append(msgspec.json.decode(line, type=Counted))
     if found:
-        ran = {row.id for one in found for row in one.rows}
-        its = {id: name for id, name in names.items() if id in ran}
-        found[0] = msgspec.structs.replace(found[0], names=its)
+        ran = {row.id for record in found for row in record.rows}
+        used_names = {id: name for id, name in names.items() if id in ran}
+        found[0] = msgspec.structs.replace(found[0], names=used_names)
     return found
 
 
@@ -125,4 +125,4 @@ def _stream(path: Path) -> Iterator[bytes]:
 
 def _read_whole(path: Path) -> list[Snapshot]:
     """Whole snapshots, oldest first; a line cut off by a kill is left out."""
-    return sorted(read_lines(path, Snapshot), key=lambda one: one.at)
+    return sorted(read_lines(path, Snapshot), key=lambda line: line.at)

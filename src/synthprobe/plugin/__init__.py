@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MUTATES)
     config.pluginmanager.register(fixtures, "synthprobe-fixtures")
     if concern.journeys:
-        from synthprobe.plugin import ladder
+        from synthprobe.plugin import browser_fixtures
         from synthprobe.plugin.collection import JourneyCollection
         from synthprobe.plugin.left_changed import LeftChanged
         from synthprobe.plugin.quiet import QuietConsole, SessionSummary, is_quiet

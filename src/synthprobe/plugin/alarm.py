@@ -76,8 +76,8 @@ class AttemptDeadline:
 
 def limit_of(item: pytest.Item, settings: Any) -> float | None:
     """What a timeout that pytest-timeout found means for a journey."""
-    said = item.get_closest_marker("timeout") is not None or item.config.getoption("timeout", None) is not None
-    return float(settings.timeout) if said else None
+    is_explicit = item.get_closest_marker("timeout") is not None or item.config.getoption("timeout", None) is not None
+    return float(settings.timeout) if is_explicit else None
 
 
 def no_limit(item: pytest.Item) -> bool:

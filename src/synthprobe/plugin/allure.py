@@ -130,12 +130,12 @@ class AllureCollector:
         marked = {name for mark in self._item.iter_markers("journey") for name in mark.kwargs}
         labels = {label.name: word(label.value) for label in self._test.labels}
         title, known = self._test.name, {self._item.name, self._collected.title}
-        told = {
+        fields = {
             "title": "" if title in known else capped(str(title), NAME_CAP),
             "severity": known_severity(labels.get("severity", self._collected.severity), journey.severity),
             "owner": labels.get("owner", self._collected.owner),
         }
-        return msgspec.structs.replace(journey, **{name: told[name] for name in told.keys() - marked if told[name]})
+        return msgspec.structs.replace(journey, **{name: fields[name] for name in fields.keys() - marked if fields[name]})
 
     def end(self, report: pytest.TestReport | None) -> None:
         """It ended: keep what was told of it, and what it printed."""
@@ -157,13 +157,13 @@ class AllureCollector:
 
         A short secret could be guessed from its hash, and an object's address is another one in each process.
         """
-        taken = {one.name: one.value for one in shown}
+        taken = {parameter.name: parameter.value for parameter in shown}
         shown.append(Parameter(environment_name(taken, self._target), utils.represent(self._target)))
         originals = parameters(self._item)
-        for one in shown:
-            value = capped(str(one.value))
-            one.value = self._redactor.text(self._names.get(one.name, value))
-            if one.value != value:
+        for shown_parameter in shown:
+            value = capped(str(shown_parameter.value))
+            shown_parameter.value = self._redactor.text(self._names.get(shown_parameter.name, value))
+            if shown_parameter.value != value:
                 originals = {}
         return history_id(full_name, shown, originals)
 
@@ -182,7 +182,7 @@ class AllureCollector:
 
     @allure_commons.hookimpl
     def start_step(self, uuid: str, title: str, params: Mapping[str, str]) -> None:
-        step = model2.TestStepResult(name=title, parameters=[Parameter(*one) for one in params.items()])
+        step = model2.TestStepResult(name=title, parameters=[Parameter(*param) for param in params.items()])
         self._enter(uuid, self._innermost.item.steps, step)
 
     @allure_commons.hookimpl
@@ -237,9 +237,9 @@ class AllureCollector:
         yield
         if (container := self._fixtures.pop(fixturedef, None)) is None:
             return
-        container.afters = [one for one in container.afters if one.status]  # but the end that asks this
+        container.afters = [after for after in container.afters if after.status]  # but the end that asks this
         ends = (*container.befores, *container.afters)
-        if any(one.status != Status.PASSED or one.steps or one.attachments for one in ends):
+        if any(end.status != Status.PASSED or end.steps or end.attachments for end in ends):
             container.stop = self._now()
             self._keep("container", container)
 
@@ -296,9 +296,9 @@ class AllureCollector:
     @allure_commons.hookimpl
     def add_parameter(self, name: str, value: Any, excluded: bool | None, mode: Any) -> None:
         """A parameter; one of that name has another value from now on."""
-        for one in self._test.parameters:
-            if one.name == name:
-                one.value = utils.represent(value)
+        for parameter in self._test.parameters:
+            if parameter.name == name:
+                parameter.value = utils.represent(value)
                 return
         mode = mode.value if mode else None
         self._test.parameters.append(Parameter(name, utils.represent(value), excluded or None, mode))
@@ -314,8 +314,8 @@ class AllureCollector:
 
     @allure_commons.hookimpl
     def global_attach_data(self, body: Any, name: str | None, attachment_type: Any, extension: str | None) -> None:
-        for one in self._store(body, name, attachment_type, extension):
-            whole = model2.GlobalAttachment(one.name, one.source, one.type, self._now())
+        for attachment in self._store(body, name, attachment_type, extension):
+            whole = model2.GlobalAttachment(attachment.name, attachment.source, attachment.type, self._now())
             self._keep("globals", model2.Globals(attachments=[whole]))
 
     @allure_commons.hookimpl

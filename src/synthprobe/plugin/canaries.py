@@ -120,15 +120,15 @@ def _walled_page(page: Any, no_entry: NoEntry, target: Target) -> None:
     for url in (no_entry.url, _NOBODY):
         try:
             page.goto(url, timeout=_PATIENCE_MS)
-            said = "an answer"
+            outcome = "an answer"
         except Error as refusal:
-            said = str(refusal).splitlines()[0]
-            if "net::" not in said:
+            outcome = str(refusal).splitlines()[0]
+            if "net::" not in outcome:
                 raise  # the browser, not the wall
         walled = WALLED if sends_by_egress_proxy(target) else WALLED[:1]
         _holds(
-            any(text in said for text in walled),
-            f"A page asked for {url}, which is not allowed: {said} instead of a refusal.",
+            any(text in outcome for text in walled),
+            f"A page asked for {url}, which is not allowed: {outcome} instead of a refusal.",
         )
     _holds(not no_entry.arrived, f"A page reached {no_entry.url}, which is not allowed.")
 

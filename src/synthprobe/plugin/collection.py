@@ -95,10 +95,10 @@ class JourneyCollection:
         try:
             self._read(session, items)
         except pytest.UsageError as refusal:
-            told: dict[str, str] | None = getattr(self._config, "workeroutput", None)
-            if told is None:
+            worker_output: dict[str, str] | None = getattr(self._config, "workeroutput", None)
+            if worker_output is None:
                 raise
-            told[_REFUSAL] = str(refusal)  # what a worker raises here, xdist shows as a fault of its own
+            worker_output[_REFUSAL] = str(refusal)  # what a worker raises here, xdist shows as a fault of its own
             items.clear()
 
     @pytest.hookimpl(optionalhook=True)
@@ -139,7 +139,7 @@ class JourneyCollection:
         if not self._config.option.collectonly:
             folder.begin()
         folder.collected(expected)
-        due = {one.id for one in due_journeys(expected, folder.run.slot, folder.run.interval_s)}
+        due = {journey.id for journey in due_journeys(expected, folder.run.slot, folder.run.interval_s)}
         idle = {item for item, journey in journeys if journey.id not in due}
         items[:] = [item for item in items if item not in idle]
         slot = self._config.option.synthprobe_canaries

@@ -112,8 +112,8 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[OpenAp
         return opened[-1]
 
     yield open_one
-    for one in opened:
-        one.session.close()
+    for opened_api in opened:
+        opened_api.session.close()
 
 
 @pytest.fixture
@@ -201,10 +201,10 @@ def testdata(pytestconfig: pytest.Config, target: Target) -> Iterator[TestData]:
     data.clear()
     if (history := pytestconfig.stash.get(_HISTORY, None)) is not None:
         history.allow(_LEDGER_S)
-        told = pytestconfig.stash.setdefault(_TOLD, set())
-        for sentence in set(history.notes) - told:
+        known_sentences = pytestconfig.stash.setdefault(_TOLD, set())
+        for sentence in set(history.notes) - known_sentences:
             note(sentence)
-            told.add(sentence)
+            known_sentences.add(sentence)
 
 
 def _history(config: pytest.Config) -> History:

@@ -217,7 +217,7 @@ def stands_in(path: Path, folders: Iterable[Path]) -> bool:
 def _projects_below(config: pytest.Config, place: Path) -> Iterator[Path]:
     """Projects in the folders pytest goes through."""
     patterns = config.getini("norecursedirs")
-    ignored = {Path(os.path.abspath(config.invocation_params.dir / one)) for one in config.getoption("ignore") or ()}
+    ignored = {Path(os.path.abspath(config.invocation_params.dir / path)) for path in config.getoption("ignore") or ()}
     for folder, below, files in os.walk(place):
         at = Path(folder)
         if {"synthprobe.toml", "pyproject.toml"} & set(files) and is_project(at):

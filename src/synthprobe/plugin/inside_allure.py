@@ -29,7 +29,7 @@ class AuthorsAllure:
         self._is_journey = is_journey
         self._listener = config.pluginmanager.get_plugin("allure_listener")
         found = allure_commons.plugin_manager.get_plugins() if self._listener is not None else ()
-        self._parts = [one for one in found if one is self._listener or isinstance(one, AllureFileLogger)]
+        self._parts = [plugin for plugin in found if plugin is self._listener or isinstance(plugin, AllureFileLogger)]
         self._stands_aside = self._in_journey = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -102,7 +102,7 @@ def add_decorated(test: TestResult, item: Any) -> None:
     test.testCaseId = utils.md5(test.fullName)
     test.description = allure.allure_description(item)
     test.descriptionHtml = allure.allure_description_html(item)
-    known = {one.name for one in test.parameters}
+    known = {parameter.name for parameter in test.parameters}
     test.parameters += [Parameter(name, utils.represent(given[name])) for name in given if name not in known]
 
 

@@ -196,7 +196,7 @@ class Journal:
         failure = missing_module(skipped) if report.skipped else self._unreadable(path, str(report.longrepr))
         outcome, cause = judge_attempt(failure, (), finished=False, skipped="" if failure else skipped)
         expected = read_record(self._folder / "inventory.json", list[Journey], [])  # plain pytest expects nothing
-        known = [one for one in expected if f"{one.node_id}::".startswith((f"{path}::", f"{path}/"))]
+        known = [journey for journey in expected if f"{journey.node_id}::".startswith((f"{path}::", f"{path}/"))]
         for journey in known or [Journey(id=path, node_id=path, title=f"all journeys of {path}")]:
             self._write(
                 Result(
@@ -215,8 +215,8 @@ class Journal:
             )
         return known
 
-    def _unreadable(self, path: str, said: str) -> Failure:
-        text = self._redactor.text(capped(said))
+    def _unreadable(self, path: str, report: str) -> Failure:
+        text = self._redactor.text(capped(report))
         lines = [line for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")
         message = f"{path} could not be read as journeys: {last.removeprefix('E ').strip()}"
@@ -241,7 +241,7 @@ class Journal:
             pictures = browser.pictures
             for title, png in pictures:
                 keeper.picture(title, png)
-            weak = attempt.recorder.broken or next((one.step for one in attempt.recorder.degradations), "")
+            weak = attempt.recorder.broken or next((degradation.step for degradation in attempt.recorder.degradations), "")
             if attempt.good is not None and (good := attempt.good.of(weak)):
                 now = picture_only(pictures[0][1]) or pictures[0][1] if pictures else None
                 keeper.last_good(good, now)
@@ -250,7 +250,7 @@ class Journal:
                     messages, requests = read_trace(kept, slow_ms=0, describe=self._describe)
                     console += messages
                     browsed += requests
-            network = [one for one in browsed if one.says_something(self._target.slow_request_ms)]
+            network = [request for request in browsed if request.says_something(self._target.slow_request_ms)]
             browsed = with_pending(browsed, self._redacted(browser.pending))
             pages = self._redactor.record(browser.pages)
             attempt.recorder.notes += browser.notes
@@ -278,7 +278,7 @@ class Journal:
         keeper.text("repeat", "repeat this journey here", self._repeat(attempt.journey))
 
     def _redacted(self, requests: Sequence[NetworkRequest]) -> list[NetworkRequest]:
-        return [msgspec.structs.replace(one, url=self._redactor.url(one.url)) for one in requests]
+        return [msgspec.structs.replace(request, url=self._redactor.url(request.url)) for request in requests]
 
     def _write(self, result: Result) -> None:
         line = msgspec.json.encode(result) + b"\n"

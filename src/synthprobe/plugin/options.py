@@ -259,13 +259,13 @@ def refuse_names_given_twice(items: Iterable[pytest.Item]) -> None:
 
 def _refuse_names_twice(file: str, body: Iterable[ast.stmt], collected: Collection[str]) -> None:
     known: dict[str, int] = {}
-    for one in body:
-        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name in collected:
-            line = known.setdefault(one.name, one.lineno)
-            marks = {ast.unparse(mark).split(".")[-1] for mark in one.decorator_list}
-            if line != one.lineno and not marks & _REPEATED:
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name in collected:
+            line = known.setdefault(statement.name, statement.lineno)
+            marks = {ast.unparse(mark).split(".")[-1] for mark in statement.decorator_list}
+            if line != statement.lineno and not marks & _REPEATED:
                 raise pytest.UsageError(
-                    f"{file} defines {one.name} in line {line} and again in line {one.lineno}: Python keeps the last "
+                    f"{file} defines {statement.name} in line {line} and again in line {statement.lineno}: Python keeps the last "
                     "one only, so the first would never run. Nothing was run; give each a name of its own."
                 )
 

@@ -15,9 +15,9 @@ from unittest import TestCase
 import pytest
 
 from synthprobe.errors import JourneyError
-from synthprobe.plugin.dropped import ACTS, callable_names, dropped, unread
+from synthprobe.plugin.dropped_checks import ACTS, callable_names, dropped, unread
 from synthprobe.plugin.inside_pytest import parameters
-from synthprobe.plugin.swallowed import called, is_check, name_of, never_run, swallowed
+from synthprobe.plugin.swallowed_checks import called, is_check, name_of, never_run, swallowed
 
 _OPENS = frozenset(("goto", "print", "screenshot", "sleep", "step", "wait_for_load_state", "wait_for_timeout"))
 _ASKED = {"Api", "Page"}

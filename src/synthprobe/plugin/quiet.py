@@ -114,8 +114,8 @@ class QuietConsole:
         verdict = pipeline.judge(folder, write=False)
         with suppress(Exception):  # what cannot be explained is told without its cause
             verdict = pipeline.explain_run(project_of(config), folder, verdict, write=False)
-        told = [one for one in verdict.journeys if one.results and one.outcome in {"failed", "unknown", "degraded"}]
-        return [self._session.redactor.text(line) for one in told for line in failure_lines(one)]
+        judgements = [judgement for judgement in verdict.journeys if judgement.results and judgement.outcome in {"failed", "unknown", "degraded"}]
+        return [self._session.redactor.text(line) for judgement in judgements for line in failure_lines(judgement)]
 
 
 def _is_worth_a_word(folder: Path) -> bool:

@@ -60,7 +60,7 @@ class ReadyMadeFile(pytest.Module):
 def targets_of(config: Config) -> dict[str, list[str]]:
     """Names of targets, by the ready-made journey that they have."""
     found: dict[str, list[str]] = {}
-    for target, one in config.targets.items():
-        for name in dict.fromkeys(one.ready_made):
+    for target, declared_target in config.targets.items():
+        for name in dict.fromkeys(declared_target.ready_made):
             found.setdefault(name, []).append(target)
     return found

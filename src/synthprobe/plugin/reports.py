@@ -80,7 +80,7 @@ def journey_place(error: BaseException, file: Path, root: Path) -> str:
     """File and line of the journey at which an exception was raised, else of another file of the project."""
     lines = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     within = [(path, line) for path, line in lines if path.is_relative_to(root) and "site-packages" not in path.parts]
-    for path, line in reversed([one for one in lines if one[0] == file] or within):
+    for path, line in reversed([line for line in lines if line[0] == file] or within):
         return f"{path.relative_to(root) if path.is_relative_to(root) else path.name}:{line}"
     return ""
 

@@ -22,7 +22,7 @@ class Reruns:
     def __init__(self, path: Path) -> None:
         given = msgspec.json.decode(path.read_bytes(), type=Suspicions)
         self._most, self._left = given.most, given.budget
-        self._suspicions: dict[str, Suspicion] = {one.journey: one for one in given.journeys}
+        self._suspicions: dict[str, Suspicion] = {suspicion.journey: suspicion for suspicion in given.journeys}
         self._calm: set[str] = set()
 
     def repeat(self, items: list[pytest.Item], journey_of: Callable[[pytest.Item], Journey]) -> list[pytest.Item]:
@@ -60,4 +60,4 @@ def _fresh(item: pytest.Item) -> Iterator[pytest.Item]:
     module = item.getparent(pytest.Module)
     if module is not None:
         again = pytest.Module.from_parent(module.parent, path=module.path)
-        yield from (one for one in item.session.genitems(again) if one.nodeid == item.nodeid)
+        yield from (fresh_item for fresh_item in item.session.genitems(again) if fresh_item.nodeid == item.nodeid)

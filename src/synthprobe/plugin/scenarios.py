@@ -26,7 +26,7 @@ class ScenarioSteps:
 
     def looked(self, steps: Sequence[Step]) -> bool:
         """Whether there are steps that the author wrote: that a scenario has a line proves nothing."""
-        return any(one.title not in self._titles or one.steps for one in steps)
+        return any(step.title not in self._titles or step.steps for step in steps)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_bdd_before_step(self, step: Any, step_func: Callable[..., Any]) -> None:

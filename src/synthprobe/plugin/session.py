@@ -47,7 +47,7 @@ from synthprobe.plugin.reports import (
 )
 from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
 from synthprobe.plugin.scenarios import ScenarioSteps
-from synthprobe.plugin.unheard import heard
+from synthprobe.plugin.background_errors import heard
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome

@@ -224,7 +224,7 @@ def merged(base: Incident | None, ours: Incident, theirs: Incident) -> Incident:
         )
 
     made = {name: getattr(ours, name) for name in Incident.__struct_fields__ if stands(name)}
-    further = max(theirs, ours, key=lambda one: _STATES.index(one.state))
+    further = max(theirs, ours, key=lambda their: _STATES.index(their.state))
     return replace(
         theirs,
         **made

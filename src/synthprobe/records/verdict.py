@@ -74,7 +74,7 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     @property
     def telling(self) -> Result | None:
         """The last attempt that says why it is not ``passed``; nothing when every one passed or was skipped."""
-        return next((one for one in reversed(self.results) if self.outcome_of(one) not in {"passed", "skipped"}), None)
+        return next((result for result in reversed(self.results) if self.outcome_of(result) not in {"passed", "skipped"}), None)
 
     def outcome_of(self, result: Result) -> Outcome:
         """The outcome of one of its attempts, with what earlier runs say of it."""
@@ -120,7 +120,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     def observation(self, judged: JourneyVerdict) -> Observation:
         """What the run says of one of its journeys, in the few words that incidents are made of."""
-        failure = next((one.failure for one in reversed(judged.results) if one.failure), None)
+        failure = next((result.failure for result in reversed(judged.results) if result.failure), None)
         return Observation(
             run_id=self.run.id,
             slot=self.run.slot,
@@ -134,7 +134,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
             build=self.run.build,
             location=self.run.location,
             alone=bool(judged.alone),
-            weak={one.step: one.message for one in judged.degradations},
+            weak={degradation.step: degradation.message for degradation in judged.degradations},
         )
 
     def count(self, outcome: Outcome) -> int:

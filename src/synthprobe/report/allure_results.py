@@ -49,16 +49,16 @@ def write_results(
     pages, written = {}, set()
     try:
         writer = AllureFileLogger(folder)
-        told, others = _told(run_dir / TOLD_ALLURE)
-        for one in verdict.journeys:
-            attempts = _attempts(run_dir, folder, verdict, one, told)
+        originals, others = _told(run_dir / TOLD_ALLURE)
+        for judgement in verdict.journeys:
+            attempts = _attempts(run_dir, folder, verdict, judgement, originals)
             last = attempts[-1]
-            ours, known = _links(one, verdict, run_dir, site_url, runbooks or {}), {link["url"] for link in last.links}
+            ours, known = _links(judgement, verdict, run_dir, site_url, runbooks or {}), {link["url"] for link in last.links}
             last.links += [link for link in ours if link["url"] not in known]
             for attempt in attempts:
                 writer.report_result(attempt)
             written |= {attempt.uuid for attempt in attempts}
-            pages[one.journey.id] = _digest(last.uuid)
+            pages[judgement.journey.id] = _digest(last.uuid)
         for item in others:
             if isinstance(item, Globals):
                 writer.report_globals(item)
@@ -99,20 +99,20 @@ def _told(records: Path) -> tuple[dict[str, dict[str, Any]], list[TestResultCont
 
 
 def _attempts(
-    run_dir: Path, folder: Path, verdict: Verdict, one: JourneyVerdict, told: Mapping[str, dict[str, Any]]
+    run_dir: Path, folder: Path, verdict: Verdict, judgement: JourneyVerdict, originals: Mapping[str, dict[str, Any]]
 ) -> list[TestResult]:
     """One result for each attempt; one also where there was none."""
-    journey, run = one.journey, verdict.run
+    journey, run = judgement.journey, verdict.run
     nothing = Result(
         run_id=run.id,
         target=run.target,
         journey=journey,
         attempt=1,
-        outcome=one.outcome,
+        outcome=judgement.outcome,
         started_at=run.started_at,
         duration_s=0,
     )
-    made = [_attempt(run_dir, folder, verdict, one, result, told) for result in one.results or (nothing,)]
+    made = [_attempt(run_dir, folder, verdict, judgement, result, originals) for result in judgement.results or (nothing,)]
     # Allure finds the history and the retries by name and parameters: they must be the same for each attempt.
     known = next((attempt for attempt in reversed(made) if attempt.historyId), TestResult())
     for attempt in made:
@@ -129,16 +129,16 @@ def _attempt(
     run_dir: Path,
     folder: Path,
     verdict: Verdict,
-    one: JourneyVerdict,
+    judgement: JourneyVerdict,
     result: Result,
-    told: Mapping[str, dict[str, Any]],
+    originals: Mapping[str, dict[str, Any]],
 ) -> TestResult:
     """What was told of an attempt, or else what our records have of it."""
-    is_last = not one.results or result is one.results[-1]
+    is_last = not judgement.results or result is judgement.results[-1]
     name = attempt_uuid(result.trace_id) if result.trace_id else _name(verdict, result)
     start = int(result.started_at.timestamp() * 1000)
     made = TestResult(
-        **told.get(name)
+        **originals.get(name)
         or {
             "uuid": name,
             "start": start,
@@ -147,13 +147,13 @@ def _attempt(
             "description": "\n\n".join(result.notes),
         }
     )
-    judged: JourneyVerdict | Result = one if is_last else result
+    judged: JourneyVerdict | Result = judgement if is_last else result
     made.status = STATUSES[judged.outcome]
     made.statusDetails = _details(judged, result.failure)
-    made.labels = _labels(one.journey, made.labels)
-    if is_last and one.triage is not None:
-        made.description = f"{_triage(one.triage, one.cause)}\n\n{(made.description or '').strip()}".strip()
-        made.labels.append({"name": "cause", "value": one.triage.cause_class})
+    made.labels = _labels(judgement.journey, made.labels)
+    if is_last and judgement.triage is not None:
+        made.description = f"{_triage(judgement.triage, judgement.cause)}\n\n{(made.description or '').strip()}".strip()
+        made.labels.append({"name": "cause", "value": judgement.triage.cause_class})
     kept = [_attach(run_dir, folder, name, piece) for piece in result.evidence]
     made.attachments = [*filter(None, kept), *made.attachments]
     return made
@@ -209,8 +209,8 @@ def _details(judged: JourneyVerdict | Result, failure: Failure | None) -> dict[s
         case "passed":
             return {}
         case "degraded":
-            told = "\n".join(degradation.told for degradation in judged.degradations)
-            return {"message": f"degraded: {told or judged.cause or 'no figures were recorded'}"}
+            text = "\n".join(degradation.sentence for degradation in judged.degradations)
+            return {"message": f"degraded: {text or judged.cause or 'no figures were recorded'}"}
         case "failed":
             message = failure.message if failure is not None else ""
             return {"message": message or judged.cause or "failed", "trace": trace}
@@ -224,17 +224,17 @@ def _triage(triage: Triage, beside: str) -> str:
     """Markdown, in which nothing that a target said is markup; what stands beside it as the error is not said again."""
     why = as_text(explanation(triage, beside))
     parts = (f"**Likely cause: {triage.cause_class}** ({triage.sure} confidence).", why, f"Rule: {triage.rule}.")
-    said = " ".join(filter(None, parts))
+    text = " ".join(filter(None, parts))
     if triage.runner_up and triage.cause_class != "unknown":
-        said += f"\n\nNext in line: {triage.runner_up}. {as_text(triage.runner_up_why)}"
-    return said
+        text += f"\n\nNext in line: {triage.runner_up}. {as_text(triage.runner_up_why)}"
+    return text
 
 
 def _labels(journey: Journey, existing: list[dict[str, str]]) -> list[dict[str, str]]:
     """What the author of a journey told Allure stands; the first severity is the one told last."""
     kept: list[dict[str, str]] = []
     for label in existing:
-        names = {one.get("name") for one in kept}
+        names = {label.get("name") for label in kept}
         if label.get("name") != _ID and not (label.get("name") == "severity" and "severity" in names):
             kept.append(label)
     names = {label.get("name") for label in kept}
@@ -244,16 +244,16 @@ def _labels(journey: Journey, existing: list[dict[str, str]]) -> list[dict[str, 
 
 
 def _links(
-    one: JourneyVerdict, verdict: Verdict, run_dir: Path, site_url: str, runbooks: Mapping[str, str]
+    judgement: JourneyVerdict, verdict: Verdict, run_dir: Path, site_url: str, runbooks: Mapping[str, str]
 ) -> list[dict[str, str]]:
     """Links beside the result; Allure follows absolute addresses only."""
     links = []
     if site_url:
-        for kept in (kept for result in one.results[-1:] for kept in result.evidence):
+        for kept in (kept for result in judgement.results[-1:] for kept in result.evidence):
             if kept.kind == "trace" and kept.path and (run_dir / kept.path).is_file():
                 url = f"{site_url.rstrip('/')}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
                 links.append({"name": "Open trace", "url": url, "type": "link"})
-    for name, id in (("Runbook", one.runbook), ("General page", one.offered)):
+    for name, id in (("Runbook", judgement.runbook), ("General page", judgement.offered)):
         if id in runbooks:
             links.append({"name": f"{name}: {id}", "url": runbooks[id], "type": "runbook"})
     return links

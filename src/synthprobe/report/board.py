@@ -19,8 +19,8 @@ from synthprobe.records.objective import ObjectiveStatus
 from synthprobe.report.addresses import safe_name
 from synthprobe.report.charts import latency_chart, run_addresses, took
 from synthprobe.report.page import duration, pages
-from synthprobe.report.standing import burn_chart
-from synthprobe.report.standing import percent as percentage
+from synthprobe.report.target_status import burn_chart
+from synthprobe.report.target_status import percent as percentage
 
 DAYS = 90
 """Days of the journey grid."""
@@ -104,16 +104,16 @@ def render_board(data: BoardData, site: Path) -> Path:
         "percentage": percentage,
         "length_of": length_of,
     }
-    journeys = [_journey(one, data) for one in sorted(data.journeys, key=_worst_first)]
-    known = {one["id"]: one for one in journeys}
+    journeys = [_journey(journey, data) for journey in sorted(data.journeys, key=_worst_first)]
+    known = {journey["id"]: journey for journey in journeys}
     shared = {"data": data, "signs": SIGNS, "days": DAYS, "root": "../../"}
-    for one in journeys:
-        page = environment.get_template("board_journey.html.j2").render(one=one, **shared)
-        write_whole(folder / one["page"], page)
+    for board_journey in journeys:
+        page = environment.get_template("board_journey.html.j2").render(board_journey=board_journey, **shared)
+        write_whole(folder / board_journey["page"], page)
     page = environment.get_template("board.html.j2").render(
         tables=[_table(kind, data.rows, known) for kind in KINDS if any(row.kind == kind for row in data.rows)],
         journeys=journeys,
-        answer=answer(data.rows, {one.id: one.title for one in data.journeys}),
+        answer=answer(data.rows, {journey.id: journey.title for journey in data.journeys}),
         **shared,
     )
     return write_whole(folder / "index.html", page)
@@ -188,18 +188,18 @@ def _table(kind: OperationKind, rows: Sequence[ImpactRow], known: Mapping[str, A
     }
 
 
-def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
+def _journey(journey: BoardJourney, data: BoardData) -> dict[str, Any]:
     runs = run_addresses(data.runs)
     marks = tuple(Mark(at=made.change.at, text=made.change.title) for made in data.changes)
-    days = day_cells(one.days, data.made_at)
+    days = day_cells(journey.days, data.made_at)
     return {
-        "id": one.id,
-        "journey": one,
-        "page": journey_page(one.id),
+        "id": journey.id,
+        "journey": journey,
+        "page": journey_page(journey.id),
         "days": days,
         "bad_days": sum(cell["day"].state == "failed" for cell in days),
         "seen_days": sum(cell["day"].state != "empty" for cell in days),
-        "burn": burn_chart(one.objective, data.made_at) if one.objective else None,
+        "burn": burn_chart(journey.objective, data.made_at) if journey.objective else None,
         "steps": [
             {
                 "series": series,
@@ -207,12 +207,12 @@ def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
                 "chart": latency_chart(replace(series, marks=marks), data.made_at, runs),
                 "shows": _shows(series),
                 "row": next(
-                    (r for r in data.rows if r.kind == "step" and r.name == series.title and one.id in r.journeys), None
+                    (r for r in data.rows if r.kind == "step" and r.name == series.title and journey.id in r.journeys), None
                 ),
             }
-            for series in one.steps
+            for series in journey.steps
         ],
-        "link": _address(one.link),
+        "link": _address(journey.link),
     }
 
 
@@ -264,12 +264,12 @@ def answer(rows: Sequence[ImpactRow], titles: Mapping[str, str]) -> str:
     )
 
 
-def _worst_first(one: BoardJourney) -> tuple[int, float, str]:
+def _worst_first(journey: BoardJourney) -> tuple[int, float, str]:
     """By the objective's state, then by how much of the error budget is used."""
-    if (found := one.objective) is None:
-        return (2, 0.0, one.title)
+    if (found := journey.objective) is None:
+        return (2, 0.0, journey.title)
     used = found.used_s / found.budget_s if found.budget_s else found.used_s
-    return (("missed", "unknown", "met").index(found.state), -used, one.title)
+    return (("missed", "unknown", "met").index(found.state), -used, journey.title)
 
 
 def _address(link: str) -> str:

@@ -15,11 +15,11 @@ from synthprobe.records.evidence import Evidence
 from synthprobe.records.incident import SEVERITIES, Incident, Triage
 from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Outcome, Result, walk_steps
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import card_anchor
 from synthprobe.report.charts import Chart, Strip, latency_chart, strip
-from synthprobe.report.standing import objective
+from synthprobe.report.target_status import objective
 from synthprobe.report.trace_viewer import viewer_link
 
 BAD: tuple[Outcome, ...] = ("failed", "degraded", "unknown")
@@ -86,7 +86,7 @@ def cards(
     addresses: Mapping[int, str],
 ) -> list[Card]:
     """One card for each cause, worst first; ``addresses`` are those of published runs, as charts look them up."""
-    known = {one.id: one for one in standing.incidents}
+    known = {incident.id: incident for incident in standing.incidents}
     made = [_card(group, views, known, standing, runbooks, run.verdict, addresses) for group in _by_cause(run.verdict)]
     return sorted(made, key=lambda card: (BAD.index(card.outcome), _severity(card)))
 
@@ -132,7 +132,7 @@ def _card(
         seen_from="" if lead.alone else words.seen_from(lead.votes),
         sentence=views[lead.journey.id]["sentence"],
         step=broken_step(lead),
-        since=incident.first_seen_at if incident else min((one.since for one in group if one.since), default=None),
+        since=incident.first_seen_at if incident else min((judgement.since for judgement in group if judgement.since), default=None),
         triage=lead.triage,
         incident=incident,
         incident_id=lead.incident,
@@ -212,8 +212,8 @@ def newest_evidence(judged: JourneyVerdict) -> dict[str, Evidence]:
     """The evidence of each kind that a page leads to."""
     kept = (kept for result in told_of(judged) for kept in result.evidence if kept.path)
     found: dict[str, Evidence] = {}
-    for one in kept:
-        found.setdefault(one.kind, one)
+    for evidence in kept:
+        found.setdefault(evidence.kind, evidence)
     return found
 
 
@@ -230,7 +230,7 @@ def broken_step(judged: JourneyVerdict) -> str:
 def _sentence(judged: JourneyVerdict) -> str:
     """What is wrong, in one line."""
     if judged.outcome == "degraded" and judged.degradations:
-        return " ".join(found.told for found in judged.degradations)
+        return " ".join(found.sentence for found in judged.degradations)
     return judged.cause or "Nothing more is known."
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Outcome
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.page import duration
 

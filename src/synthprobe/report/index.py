@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.records.address import shown_address
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.addresses import PAGE, run_folder
 from synthprobe.report.cards import PublishedRun
@@ -44,13 +44,13 @@ class Index(Struct, frozen=True, kw_only=True):
     @property
     def shown(self) -> list[PublishedRun]:
         """The newest run of each target and label; a labelled run gives way to a later one without a label."""
-        plain = {one.verdict.run.target: one.verdict.run.started_at for one in self.newest if not one.label}
+        plain = {run.verdict.run.target: run.verdict.run.started_at for run in self.newest if not run.label}
 
-        def is_overtaken(one: PublishedRun) -> bool:
-            run = one.verdict.run
-            return bool(one.label) and run.target in plain and run.started_at <= plain[run.target]
+        def is_overtaken(published: PublishedRun) -> bool:
+            run = published.verdict.run
+            return bool(published.label) and run.target in plain and run.started_at <= plain[run.target]
 
-        return [one for one in self.newest if not is_overtaken(one)]
+        return [run for run in self.newest if not is_overtaken(run)]
 
     @property
     def there(self) -> set[str]:
@@ -124,7 +124,7 @@ def entry_of(
         folder=run_folder(verdict.run),
         target=verdict.run.target,
         at=verdict.run.started_at,
-        passed=worst(verdict) == "passed" and not any(one.intermittent for one in verdict.journeys),
+        passed=worst(verdict) == "passed" and not any(judgement.intermittent for judgement in verdict.journeys),
         bytes=size,
         files=tuple(sorted(set(files))),
         label=label,
@@ -136,29 +136,29 @@ def entry_of(
 
 def with_run(index: Index, entry: Entry, record: PublishedRun) -> Index:
     """The index with one run more."""
-    runs = {one.folder: one for one in (*index.runs, entry)}
+    runs = {entry.folder: entry for entry in (*index.runs, entry)}
     sightings = dict(index.sightings)
     for id in incidents_of(record):  # the first and the newest run that show it
         seen = sorted({*sightings.get(id, ()), entry.folder} & {*runs}, key=lambda folder: runs[folder].at)
         sightings[id] = (*seen[:1], *seen[1:][-1:])
     newest = newest_runs((*index.newest, record))
-    ordered = tuple(sorted(runs.values(), key=lambda one: one.at))
+    ordered = tuple(sorted(runs.values(), key=lambda run: run.at))
     return replace(index, runs=ordered, newest=tuple(newest.values()), sightings=sightings)
 
 
 def pruned(index: Index, retention: Retention, now: datetime) -> tuple[Index, tuple[Entry, ...]]:
     """The index with the runs that stay, and the runs that go; the newest of each target and label stays."""
-    newest = {one.series: one.folder for one in index.runs}
-    worth = [one for one in index.runs if one.folder in {*lasting(index.runs), *newest.values()}]
+    newest = {entry.series: entry.folder for entry in index.runs}
+    worth = [entry for entry in index.runs if entry.folder in {*lasting(index.runs), *newest.values()}]
     over = outgrown(worth, newest.values(), retention, now)
-    kept = {one.folder: one for one in worth if one.folder not in over}
+    kept = {entry.folder: entry for entry in worth if entry.folder not in over}
     left = {id: tuple(folder for folder in seen if folder in kept) for id, seen in index.sightings.items()}
     sightings = {id: seen for id, seen in left.items() if seen}
-    gone = tuple(one for one in index.runs if one.folder not in kept)
+    gone = tuple(entry for entry in index.runs if entry.folder not in kept)
     return replace(index, runs=tuple(kept.values()), sightings=sightings), gone
 
 
 def is_worth(index: Index, verdict: Verdict) -> bool:
     """Whether a run is published unasked: all that is not plain green, each recovery, and one green run an hour."""
     entry = entry_of(verdict)
-    return not verdict.is_idle and entry.folder in lasting(sorted((*index.runs, entry), key=lambda one: one.at))
+    return not verdict.is_idle and entry.folder in lasting(sorted((*index.runs, entry), key=lambda standing_entry: standing_entry.at))

@@ -32,12 +32,12 @@ def write_output(verdict: Verdict, file: Path) -> None:
 
 def _summary(verdict: Verdict, cell: Callable[[str], str]) -> str:
     rank = list(BADGES)
-    broken = [one for one in verdict.journeys if one.outcome not in ("passed", "skipped")]
-    broken.sort(key=lambda one: rank.index(one.outcome))
+    broken = [judgement for judgement in verdict.journeys if judgement.outcome not in ("passed", "skipped")]
+    broken.sort(key=lambda judgement: rank.index(judgement.outcome))
     lines = [f"### {cell(headline(verdict))}", ""]
     if broken:
         lines += ["| outcome | journey | broken step, cause | incident, runbook |", "| --- | --- | --- | --- |"]
-        lines += [_row(one, cell) for one in broken[:LISTED]]
+        lines += [_row(judgement, cell) for judgement in broken[:LISTED]]
         if len(broken) > LISTED:
             lines.append(f"| | and {len(broken) - LISTED} more | | |")
         lines.append("")
@@ -45,12 +45,12 @@ def _summary(verdict: Verdict, cell: Callable[[str], str]) -> str:
     return "\n".join([*lines, f"- Run {cell(verdict.run.id)}", "", ""])
 
 
-def _row(one: JourneyVerdict, cell: Callable[[str], str]) -> str:
-    why = [broken_step(one), one.cause, likely_cause(one.triage, one.cause) if one.triage else ""]
-    sign, word = BADGES[one.outcome]
-    cells = (f"{sign} {word}", cell(one.journey.title), "<br>".join(cell(part) for part in why if part))
-    is_explained = one.triage is not None or bool(one.incident)
-    named = incident_name(one.incident, one.triage, one.runbook, one.general) if is_explained else one.offered
+def _row(judgement: JourneyVerdict, cell: Callable[[str], str]) -> str:
+    why = [broken_step(judgement), judgement.cause, likely_cause(judgement.triage, judgement.cause) if judgement.triage else ""]
+    sign, word = BADGES[judgement.outcome]
+    cells = (f"{sign} {word}", cell(judgement.journey.title), "<br>".join(cell(part) for part in why if part))
+    is_explained = judgement.triage is not None or bool(judgement.incident)
+    named = incident_name(judgement.incident, judgement.triage, judgement.runbook, judgement.general) if is_explained else judgement.offered
     return f"| {' | '.join(cells)} | {cell(named)} |"
 
 

@@ -57,14 +57,14 @@ def agree_with(verdict: Verdict, place: Path, mask: Callable[[str], str]) -> Non
         ET.SubElement(root, "testsuite", name="pytest", timestamp=verdict.run.started_at.isoformat())
     suite = next(root.iter("testsuite"))
     cases = {_property(case, JOURNEY): case for case in suite.findall("testcase")}
-    for one in verdict.journeys:
-        case = cases.get(one.journey.id)
+    for judgement in verdict.journeys:
+        case = cases.get(judgement.journey.id)
         if case is None:
-            file, *names = one.journey.node_id.split("::")
+            file, *names = judgement.journey.node_id.split("::")
             classname = ".".join([file.removesuffix(".py").replace("/", "."), *names[:-1]])
             case = ET.SubElement(suite, "testcase", classname=classname, name=(names or [file])[-1], time="0.000")
-        if _property(case, OUTCOME) != one.outcome:
-            _tell(case, one)
+        if _property(case, OUTCOME) != judgement.outcome:
+            _tell(case, judgement)
             _put_right(case)
     _count(suite)
     _mask(root, mask)
@@ -72,13 +72,13 @@ def agree_with(verdict: Verdict, place: Path, mask: Callable[[str], str]) -> Non
     place.write_bytes(_HEAD + ET.tostring(root))
 
 
-def _tell(case: ET.Element, one: JourneyVerdict) -> None:
+def _tell(case: ET.Element, judgement: JourneyVerdict) -> None:
     properties = case.find("properties")
     if properties is None:
         properties = ET.Element("properties")
         case.insert(0, properties)
-    told = properties_of(one.journey.id, one.outcome, one.cause, len(one.results))
-    properties.extend(ET.Element("property", name=name, value=str(value)) for name, value in told)
+    pairs = properties_of(judgement.journey.id, judgement.outcome, judgement.cause, len(judgement.results))
+    properties.extend(ET.Element("property", name=name, value=str(value)) for name, value in pairs)
 
 
 def _count(suite: ET.Element) -> None:
@@ -101,7 +101,7 @@ def _key(case: ET.Element) -> tuple[str | None, str | None]:
 
 def _property(case: ET.Element, name: str) -> str:
     """The last one counts: it is that of the last attempt."""
-    found = [one.get("value", "") for one in case.iter("property") if one.get("name") == name]
+    found = [element.get("value", "") for element in case.iter("property") if element.get("name") == name]
     return found[-1] if found else ""
 
 
@@ -120,11 +120,11 @@ def _put_right(case: ET.Element) -> None:
     outcome, cause = _property(case, OUTCOME), _property(case, CAUSE)
     properties = case.find("properties")
     if properties is not None:
-        last = {one.get("name"): one for one in properties}
-        for one in list(properties):
-            ours = one.get("name") in {JOURNEY, OUTCOME, CAUSE, ATTEMPTS}
-            if ours and (last[one.get("name")] is not one or not one.get("value")):
-                properties.remove(one)
+        last = {element.get("name"): element for element in properties}
+        for property_element in list(properties):
+            ours = property_element.get("name") in {JOURNEY, OUTCOME, CAUSE, ATTEMPTS}
+            if ours and (last[property_element.get("name")] is not property_element or not property_element.get("value")):
+                properties.remove(property_element)
     verdicts = [part for part in case if part.tag in _VERDICTS]
     for part in verdicts:
         case.remove(part)

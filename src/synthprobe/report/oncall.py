@@ -12,13 +12,13 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe.records.result import Outcome
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.addresses import safe_name
 from synthprobe.report.cards import PublishedRun, PublishedRunbook, cards, journey_views
 from synthprobe.report.charts import matrix
 from synthprobe.report.page import pages
-from synthprobe.report.standing import watched
+from synthprobe.report.target_status import watched
 from synthprobe.words import counted
 
 BADGES: dict[Outcome, tuple[str, str]] = {
@@ -157,11 +157,11 @@ def _view(
         "since": min((card.since for card in made if card.since), default=None),
         "counts": {outcome: verdict.count(outcome) for outcome in BADGES},
         "cards": made,
-        "open_elsewhere": [one for one in standing.incidents if one.state != "resolved" and one.id not in shown],
+        "open_elsewhere": [incident for incident in standing.incidents if incident.state != "resolved" and incident.id not in shown],
         "over": [
-            one
-            for one in standing.incidents
-            if one.resolved_at and verdict.finished_at - one.resolved_at < timedelta(days=1)
+            incident
+            for incident in standing.incidents
+            if incident.resolved_at and verdict.finished_at - incident.resolved_at < timedelta(days=1)
         ],
         "passed": [view for view in journeys.values() if view["outcome"] == "passed"],
         "skipped": _by_reason(view for view in journeys.values() if view["outcome"] == "skipped"),
@@ -229,15 +229,15 @@ def _status(view: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "journeys": [
             {
-                "id": one["id"],
-                "title": one["journey"].title,
-                **{name: one[name] for name in _TOLD},
-                "severity": one["journey"].severity,
-                "since": one["since"].isoformat() if one["since"] else None,
-                "report": one["allure"],
-                "trace": one["trace"],
-                **{name: getattr(one["status"], name, None) for name in ("availability", "coverage", "worst_gap_s")},
+                "id": journey["id"],
+                "title": journey["journey"].title,
+                **{name: journey[name] for name in _TOLD},
+                "severity": journey["journey"].severity,
+                "since": journey["since"].isoformat() if journey["since"] else None,
+                "report": journey["allure"],
+                "trace": journey["trace"],
+                **{name: getattr(journey["status"], name, None) for name in ("availability", "coverage", "worst_gap_s")},
             }
-            for one in view["journeys"].values()
+            for journey in view["journeys"].values()
         ],
     }

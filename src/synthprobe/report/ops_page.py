@@ -35,7 +35,7 @@ class OpsData(Struct, frozen=True, kw_only=True):
 
 def render_ops(data: OpsData, site: Path) -> Path:
     """Write the page."""
-    known = {one.id: one for one in data.measures.measures}
+    known = {measure.id: measure for measure in data.measures.measures}
     groups = [(title, [known[id] for id in ids if id in known]) for title, ids in _GROUPS]
     html = (
         pages()
@@ -57,7 +57,7 @@ def answer(measures: Measures) -> str:
         return (
             f"{what} known to one person only, and no runbook tells of {'it' if n == 1 else 'them'}. Write that down."
         )
-    bare = next(one for one in measures.measures if one.id == "repeats_without_runbook")
+    bare = next(measure for measure in measures.measures if measure.id == "repeats_without_runbook")
     if bare.hits:
         what = "One repeat has" if bare.hits == 1 else f"{bare.hits} repeats have"
         return f"{what} no runbook. Write that down next."

@@ -43,6 +43,6 @@ def utc(moment: datetime) -> str:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def as_text(said: str) -> str:
+def as_text(text: str) -> str:
     r"""A text that stands in Markdown as it is, in one line, so that nothing a target said is markup."""
-    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", plain_line(said))
+    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", plain_line(text))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from synthprobe.records.incident import Incident
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.report.addresses import card_anchor
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
 from synthprobe.report.charts import Chart, latency_chart, strip
@@ -51,7 +51,7 @@ def incident_page(
 
 def incident_list(incidents: Iterable[Incident]) -> str:
     """The list of incidents, open ones first."""
-    ordered = sorted(incidents, key=lambda one: (one.state == "resolved", -one.opened_at.timestamp()))
+    ordered = sorted(incidents, key=lambda incident: (incident.state == "resolved", -incident.opened_at.timestamp()))
     return pages().get_template("incidents.html.j2").render(root="../", badges=BADGES, incidents=ordered)
 
 

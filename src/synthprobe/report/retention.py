@@ -56,24 +56,24 @@ def lasting(runs: Iterable[Entry]) -> set[str]:
     kept: set[str] = set()
     before: dict[tuple[str, str], bool] = {}
     hour: dict[tuple[str, str], datetime] = {}
-    for one in runs:
-        this_hour = one.at.replace(minute=0, second=0, microsecond=0)
-        if not one.passed or not before.get(one.series, True) or hour.get(one.series) != this_hour:
-            kept.add(one.folder)
-        if one.passed:
-            hour[one.series] = this_hour
-        before[one.series] = one.passed
+    for entry in runs:
+        this_hour = entry.at.replace(minute=0, second=0, microsecond=0)
+        if not entry.passed or not before.get(entry.series, True) or hour.get(entry.series) != this_hour:
+            kept.add(entry.folder)
+        if entry.passed:
+            hour[entry.series] = this_hour
+        before[entry.series] = entry.passed
     return kept
 
 
 def outgrown(runs: Sequence[Entry], newest: Collection[str], retention: Retention, now: datetime) -> set[str]:
     """Folders of the runs, given oldest first, that go by age, number or size; the newest stay."""
-    left, total, gone = len(runs), sum(one.bytes for one in runs), set()
-    for one in runs:
+    left, total, gone = len(runs), sum(entry.bytes for entry in runs), set()
+    for run_entry in runs:
         over = left > retention.runs or total > retention.megabytes * 1e6
-        if (over or now - one.at > timedelta(days=retention.days)) and one.folder not in newest:
-            gone.add(one.folder)
-            left, total = left - 1, total - one.bytes
+        if (over or now - run_entry.at > timedelta(days=retention.days)) and run_entry.folder not in newest:
+            gone.add(run_entry.folder)
+            left, total = left - 1, total - run_entry.bytes
     return gone
 
 
@@ -87,14 +87,14 @@ def newest_runs(runs: Iterable[PublishedRun]) -> dict[tuple[str, str], Published
 
 
 def _beside(before: PublishedRun, run: PublishedRun) -> PublishedRun:
-    judged = {one.journey.id for one in run.verdict.journeys}
-    carried = [one for one in before.verdict.journeys if one.journey.id not in judged and _still_holds(one, run)]
+    judged = {judgement.journey.id for judgement in run.verdict.journeys}
+    carried = [judgement for judgement in before.verdict.journeys if judgement.journey.id not in judged and _still_holds(judgement, run)]
     if not carried:
         return run
     files = {
         kept.path: before.files.get(kept.path) or f"{before.folder}/{kept.path}"
-        for one in carried
-        for result in one.results
+        for judgement in carried
+        for result in judgement.results
         for kept in result.evidence
         if kept.path
     }
@@ -103,9 +103,9 @@ def _beside(before: PublishedRun, run: PublishedRun) -> PublishedRun:
     return replace(run, verdict=verdict, files={**files, **run.files})
 
 
-def _still_holds(one: JourneyVerdict, run: PublishedRun) -> bool:
+def _still_holds(judgement: JourneyVerdict, run: PublishedRun) -> bool:
     """Whether a journey was not due in a run, and was looked at as lately as its interval allows."""
-    now, every_s = run.verdict.run, one.journey.every_s
+    now, every_s = run.verdict.run, judgement.journey.every_s
     if not now.interval_s or is_due(now.slot, now.interval_s, every_s):
         return False
-    return not one.results or now.started_at - one.results[-1].started_at < timedelta(seconds=2 * every_s)
+    return not judgement.results or now.started_at - judgement.results[-1].started_at < timedelta(seconds=2 * every_s)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder, safe_name
 from synthprobe.report.allure import generate
@@ -111,7 +111,7 @@ def publish_evidence(store: Store, folder: Path, verdict: Verdict) -> dict[str, 
 
 def traces_of(run: PublishedRun) -> dict[str, str]:
     """Where the trace stands that the page leads to, by journey."""
-    kept = {one.journey.id: newest_evidence(one).get("trace") for one in run.verdict.journeys}
+    kept = {judgement.journey.id: newest_evidence(judgement).get("trace") for judgement in run.verdict.journeys}
     return {id: run.files[trace.path] for id, trace in kept.items() if trace and trace.path in run.files}
 
 
@@ -123,9 +123,9 @@ def _evidence(run: JudgedRun, whole_folder: str = "") -> tuple[dict[str, bytes],
     root, journeys = (run.folder / "evidence").resolve(), run.verdict.journeys
     files: dict[str, bytes] = {}
     addresses: dict[str, str] = {}
-    paths = [kept.path for one in journeys for kind, kept in newest_evidence(one).items() if kind in _SHOWN]
+    paths = [kept.path for judgement in journeys for kind, kept in newest_evidence(judgement).items() if kind in _SHOWN]
     if whole_folder:
-        paths = [kept.path for one in journeys for result in one.results for kept in result.evidence if kept.path]
+        paths = [kept.path for judgement in journeys for result in judgement.results for kept in result.evidence if kept.path]
     elif (known := run.folder / ELSEWHERE).exists():  # by the parts of the slot
         addresses |= msgspec.json.decode(known.read_bytes(), type=dict[str, str])
     for path in paths:
@@ -186,10 +186,10 @@ def _absolute(base: str, address: str) -> str:
 def _slim(verdict: Verdict) -> Verdict:
     """Without what no page shows: it travels in the first page."""
 
-    def slim(one: JourneyVerdict) -> JourneyVerdict:
-        telling = one.results[-1:] if one.outcome in {"passed", "skipped"} else one.results
+    def slim(judgement: JourneyVerdict) -> JourneyVerdict:
+        telling = judgement.results[-1:] if judgement.outcome in {"passed", "skipped"} else judgement.results
         results = tuple(replace(result, facts=None, operations=()) for result in telling)
-        return replace(one, results=results, reruns=())
+        return replace(judgement, results=results, reruns=())
 
     return replace(verdict, journeys=tuple(map(slim, verdict.journeys)))
 

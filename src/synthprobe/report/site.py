@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ReportError, SynthprobeError
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.addresses import PAGE, run_folder
 from synthprobe.report.cards import PublishedRun
@@ -59,12 +59,12 @@ def publish(
     known = {name for entry in index.runs for name in entry.files}
     made = [write_run(store, run, site, known) for run in runs]
     ahead, _ = _with_runs(index, made, site, now)
-    targets = {one.verdict.run.target for one in (ahead.newest if site.whole else [one.record for one in made])}
+    targets = {run.verdict.run.target for run in (ahead.newest if site.whole else [made_run.record for made_run in made])}
     standings = {target: standing for target in sorted(targets) if (standing := site.stand(target)) is not None}
     ahead = replace(ahead, standings={**index.standings, **standings})
-    shared, left = _write_bundles(store, ahead, site, any(traces_of(one.record) for one in made))
+    shared, left = _write_bundles(store, ahead, site, any(traces_of(made_run.record) for made_run in made))
     ahead = replace(ahead, shared={**index.shared, **shared})
-    made = [_write_page(store, one, ahead, site) for one in made]
+    made = [_write_page(store, made_run, ahead, site) for made_run in made]
     for _ in range(_TRIES):
         changed, gone = _with_runs(index, made, site, now)
         is_swept = index.swept_at is None or now - index.swept_at >= _DAILY
@@ -95,9 +95,9 @@ def _is_new(index: Index, verdict: Verdict, site: Site) -> bool:
     if any(entry.folder == run_folder(verdict.run) for entry in index.runs):
         return False
     standing = site.stand(verdict.run.target) or Standing()
-    over = {one.id for one in standing.incidents if one.state == "resolved"}
+    over = {incident.id for incident in standing.incidents if incident.state == "resolved"}
     known = index.standings.get(verdict.run.target, Standing()).incidents
-    return is_worth(index, verdict) or any(one.state != "resolved" and one.id in over for one in known)
+    return is_worth(index, verdict) or any(incident.state != "resolved" and incident.id in over for incident in known)
 
 
 def _refused_strangers(store: Store, index: Index, runs: Iterable[JudgedRun], now: datetime) -> datetime:
@@ -139,8 +139,8 @@ def _oncall(runs: Sequence[PublishedRun], index: Index, site: Site, prefix: str 
 
 def _with_runs(index: Index, made: Iterable[MadeRun], site: Site, now: datetime) -> tuple[Index, tuple[Entry, ...]]:
     """The index with the runs that were made, and the entries that go for them."""
-    for one in made:
-        index = with_run(index, one.entry, one.record)
+    for made_run in made:
+        index = with_run(index, made_run.entry, made_run.record)
     return pruned(index, site.retention, now)
 
 
@@ -171,7 +171,7 @@ def _write_bundles(store: Store, index: Index, site: Site, has_traces: bool) -> 
 def _record_pages(index: Index, site: Site) -> tuple[dict[str, bytes], Index]:
     """The pages of incidents that changed since they were written, the lists, and what is written from now on."""
     known = {entry.folder: entry for entry in index.runs}
-    incidents = [(one, standing) for standing in index.standings.values() for one in standing.incidents]
+    incidents = [(incident, standing) for standing in index.standings.values() for incident in standing.incidents]
     written: dict[str, bytes] = {}
     pages: dict[str, str] = {INCIDENTS: ""}
     for incident, standing in incidents:
@@ -182,7 +182,7 @@ def _record_pages(index: Index, site: Site) -> tuple[dict[str, bytes], Index]:
             html = incident_page(incident, standing, sightings, site.runbooks, index.addresses)
             written[path] = html.encode()
     if written or site.whole is not None or {*pages} != {*index.pages}:
-        written[INCIDENTS] = incident_list(one for one, _ in incidents).encode()
+        written[INCIDENTS] = incident_list(incident for incident, _ in incidents).encode()
     if index.lists_runs:
         written[RUNS] = run_list(entry for entry in index.runs if entry.page).encode()
     return written, replace(index, pages=pages)
@@ -192,14 +192,14 @@ def _outdated(store: Store, index: Index, gone: Iterable[Entry], made: Sequence[
     """What is kept no longer, and what runs that were published anew had before."""
     named = _named(index)
     left: set[str] = set()
-    if site.whole is None and all(one.entry.passed for one in made):
+    if site.whole is None and all(made_run.entry.passed for made_run in made):
         gone = ()  # green runs cost three requests: what goes with them waits for the sweep
     for entry in gone:
         left |= {entry.page, *entry.files} - {""} - named
         left |= {seen.path for seen in store.listed(entry.folder)} if entry.whole else set()
-    for one in made:
-        if one.entry.whole:
-            left |= {seen.path for seen in store.listed(one.entry.folder)} - {*one.paths, one.entry.page}
+    for later_run in made:
+        if later_run.entry.whole:
+            left |= {seen.path for seen in store.listed(later_run.entry.folder)} - {*later_run.paths, later_run.entry.page}
     return left
 
 

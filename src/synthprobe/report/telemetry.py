@@ -67,14 +67,14 @@ def _registry(client: Any, verdict: Verdict, coverage: Coverage | None) -> Any:
     outcome = gauge("journey_outcome", "1 for the outcome the journey has, 0 for the others.", "journey", "outcome")
     seen = gauge("journey_seen", "1 for the outcome that a location sees, 0 for the others.", *_SEEN)
     lasted = gauge("step_duration_seconds", "Time of the step in the last attempt.", "journey", "step")
-    for one in verdict.journeys:
+    for judgement in verdict.journeys:
         for word in get_args(Outcome):
-            outcome.labels(target, one.journey.id, word).set(one.outcome == word)
-            for vote in one.votes:
-                seen.labels(target, one.journey.id, vote.location, word).set(vote.outcome == word)
-        for step in one.results[-1].steps if one.results else ():
+            outcome.labels(target, judgement.journey.id, word).set(judgement.outcome == word)
+            for vote in judgement.votes:
+                seen.labels(target, judgement.journey.id, vote.location, word).set(vote.outcome == word)
+        for step in judgement.results[-1].steps if judgement.results else ():
             if step.status == "passed":  # a broken step's time is how long it waited, not how long it takes
-                lasted.labels(target, one.journey.id, step.title).set(step.duration_s)
+                lasted.labels(target, judgement.journey.id, step.title).set(step.duration_s)
     beat = gauge("last_run_timestamp_seconds", "When the last run was judged; its age is the heartbeat's.")
     beat.labels(target).set(verdict.finished_at.timestamp())
     if coverage is not None:
@@ -106,9 +106,9 @@ def export_spans(endpoint: str, verdict: Verdict) -> int:
             "synthprobe.location": run.location,
         }
     )
-    attempts = [(one, result) for one in verdict.journeys for result in one.results]
-    traced = [(one, result) for one, result in attempts if result.trace_id and result.span_id]
-    spans = [span for one, result in traced for span in _spans(one.outcome_of(result), result, resource)]
+    attempts = [(judgement, result) for judgement in verdict.journeys for result in judgement.results]
+    traced = [(judgement, result) for judgement, result in attempts if result.trace_id and result.span_id]
+    spans = [span for judgement, result in traced for span in _spans(judgement.outcome_of(result), result, resource)]
     if not spans:
         return 0
     try:
@@ -145,9 +145,9 @@ def _spans(outcome: Outcome, result: Result, resource: Any) -> Iterator[Any]:
         )
 
     def inside(steps: tuple[Step, ...], parent: str) -> Iterator[ReadableSpan]:
-        for step in (one for one in steps if not one.vital):
+        for step in (step for step in steps if not step.vital):
             attributes: dict[str, Any] = {"synthprobe.step": step.title}
-            attributes |= {f"synthprobe.{one.title}": one.duration_s for one in step.steps if one.vital}
+            attributes |= {f"synthprobe.{step.title}": step.duration_s for step in step.steps if step.vital}
             error = (step.error or "The step broke.") if step.status == "failed" else ""
             yield span(step, step.title, parent, attributes, error)
             yield from inside(step.steps, step.span_id)

@@ -32,32 +32,32 @@ def summary(verdict: Verdict) -> RenderableType:
     """Each journey that did not pass, worst first, then how the target is."""
     rank = list(BADGES)
     broken = sorted(
-        (one for one in verdict.journeys if one.outcome != "passed"), key=lambda one: rank.index(one.outcome)
+        (judgement for judgement in verdict.journeys if judgement.outcome != "passed"), key=lambda judgement: rank.index(judgement.outcome)
     )
-    blocks = [_block(one) for one in broken]
+    blocks = [_block(judgement) for judgement in broken]
     took_s = (verdict.finished_at - verdict.run.started_at).total_seconds()
     title = Text(f"{plain_line(headline(verdict))} ({duration(max(took_s, 0))})", style=_STYLES[worst(verdict)])
     blind = [Text(plain_line(verdict.blind))] if verdict.blind and not verdict.journeys else []
     return Group(*blocks, title, *blind)
 
 
-def failure_lines(one: JourneyVerdict) -> list[str]:
+def failure_lines(judgement: JourneyVerdict) -> list[str]:
     """At most six lines: step, what happened, where, likely cause, runbook, how to repeat; one for a skipped one."""
-    sign, word = BADGES[one.outcome]
-    step, last = broken_step(one), one.results[-1] if one.results else None
-    if one.outcome == "skipped":
-        return [_line(f"{sign} {word} {one.journey.id}: {one.cause}")]
+    sign, word = BADGES[judgement.outcome]
+    step, last = broken_step(judgement), judgement.results[-1] if judgement.results else None
+    if judgement.outcome == "skipped":
+        return [_line(f"{sign} {word} {judgement.journey.id}: {judgement.cause}")]
     failure = last.failure if last is not None else None
-    place = (failure.place if failure is not None else "") or one.journey.node_id.partition("::")[0]
-    name = f"{one.journey.id}: {step}" if step else one.journey.id
-    lines = [_line(f"{sign} {word} {name}{_title(one.journey)}"), *_indented([one.cause, place])]
-    if one.triage is not None:
-        lines += _indented([f"Likely cause: {likely_cause(one.triage, one.cause)}"])
-    page, general = one.runbook or one.offered, "" if one.runbook else "General page"
-    known = f" (incident {one.incident})" if one.incident else ""
+    place = (failure.place if failure is not None else "") or judgement.journey.node_id.partition("::")[0]
+    name = f"{judgement.journey.id}: {step}" if step else judgement.journey.id
+    lines = [_line(f"{sign} {word} {name}{_title(judgement.journey)}"), *_indented([judgement.cause, place])]
+    if judgement.triage is not None:
+        lines += _indented([f"Likely cause: {likely_cause(judgement.triage, judgement.cause)}"])
+    page, general = judgement.runbook or judgement.offered, "" if judgement.runbook else "General page"
+    known = f" (incident {judgement.incident})" if judgement.incident else ""
     if page:
         lines += _indented([f"{general or 'Runbook'}: synthprobe runbook show {page}{known}"])
-    elif one.incident:
+    elif judgement.incident:
         lines += _indented([f"Runbook: no page fits{known}"])
     if last is not None and last.repeat:
         lines.append(f"  Repeat: {plain_line(last.repeat)}")
@@ -70,9 +70,9 @@ def _title(journey: Journey) -> str:
     return "" if journey.title.startswith(derived) or journey.title == journey.id else f" · {journey.title}"
 
 
-def _block(one: JourneyVerdict) -> Text:
-    first, *rest = failure_lines(one)
-    return Text("\n").join([Text(first, style=_STYLES[one.outcome]), *map(Text, rest)])
+def _block(judgement: JourneyVerdict) -> Text:
+    first, *rest = failure_lines(judgement)
+    return Text("\n").join([Text(first, style=_STYLES[judgement.outcome]), *map(Text, rest)])
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

@@ -39,10 +39,10 @@ class Ending:
         self.reason = reason
         self._folder = folder
         self._code = code
-        said = read_last_words(folder)[words_before:]
-        self.notes = tuple(dict.fromkeys(one.message for one in said if one.kind == "note"))
-        self._words = [one for one in said if one.kind not in {"note", "through"}]
-        self._went_through = any(one.kind == "through" for one in said)
+        last_words = read_last_words(folder)[words_before:]
+        self.notes = tuple(dict.fromkeys(words.message for words in last_words if words.kind == "note"))
+        self._words = [words for words in last_words if words.kind not in {"note", "through"}]
+        self._went_through = any(words.kind == "through" for words in last_words)
         lines = [line.strip() for line in _read(folder / "pytest.log").splitlines()]  # now: the next one adds to it
         telling = [line for line in lines if "error" in line.lower() and not line.startswith("FAILED ")]
         self._telling = f": {telling[-1]}" if telling else ""
@@ -57,7 +57,7 @@ class Ending:
         """Whether pytest would end in the same way once more."""
         usage_error = 4  # which a journey may end its process with as well, but not before it was collected
         collected = (self._folder / "collected.json").exists()
-        return (self._code == usage_error and not collected) or any(one.kind == "refused" for one in self._words)
+        return (self._code == usage_error and not collected) or any(words.kind == "refused" for words in self._words)
 
     @property
     def may_go_on(self) -> bool:

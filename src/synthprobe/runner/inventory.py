@@ -125,11 +125,11 @@ def collect(project: Project) -> tuple[Journey, ...]:
         if done.returncode == _NOTHING:
             return ()
         if done.returncode:
-            said = next(
+            error_line = next(
                 (line for line in reversed((done.stdout + done.stderr).splitlines()) if line.startswith("ERROR")), ""
             )
             raise ConfigurationError(
-                f"pytest cannot collect the journeys{f' ({said})' if said else ''}. Correct what it says: pytest "
+                f"pytest cannot collect the journeys{f' ({error_line})' if error_line else ''}. Correct what it says: pytest "
                 f"{' '.join(folders)} --collect-only"
             )
         return read_record(folder / "collected.json", tuple[Journey, ...], ())

@@ -326,7 +326,7 @@ def run_again(
         "pytest",
         "-p",
         LAST_WORDS_PLUGIN,
-        *(one.node_id for one in suspicions),
+        *(suspicion.node_id for suspicion in suspicions),
         "--synthprobe-target",
         target.name,
     ]
@@ -350,4 +350,4 @@ def _repeatable(place: Path) -> set[str]:
     collected = place / "collected.json"
     if not collected.exists():
         return set()
-    return {one.id for one in msgspec.json.decode(collected.read_bytes(), type=list[Journey])}
+    return {journey.id for journey in msgspec.json.decode(collected.read_bytes(), type=list[Journey])}

@@ -29,9 +29,9 @@ def read_changes(root: Path) -> tuple[Change, ...]:
         '(0 to 1) and expected ("slower").'
     )
     changes = read_reviewed(root / FILE, _ChangeFile, expected).change
-    for one in changes:
-        _check(one)
-    return tuple(sorted(changes, key=lambda one: one.at))
+    for change in changes:
+        _check(change)
+    return tuple(sorted(changes, key=lambda marked_change: marked_change.at))
 
 
 def mark_change(root: Path, change: Change) -> Path:

@@ -137,8 +137,8 @@ def skip_reason(target: Target, mutates: Collection[str]) -> str:
     missing = [what for what in mutates if what not in target.allows]
     if not missing or not is_read_only(target):
         return ""
-    what = ", ".join(repr(one) for one in missing)
-    known = ", ".join(f'"{one}"' for one in target.allows)
+    what = ", ".join(repr(change) for change in missing)
+    known = ", ".join(f'"{change}"' for change in target.allows)
     return f"It changes {what}, which {_name(target)} does not allow (read-only, allows = [{known}])."
 
 

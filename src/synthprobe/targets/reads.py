@@ -118,7 +118,7 @@ def _reads_only(operation: str, body: Any) -> bool:
     except ValueError:
         return False
     requests = sent if isinstance(sent, list) else [sent]
-    return bool(requests) and all(isinstance(one, dict) and _is_query(operation, one) for one in requests)
+    return bool(requests) and all(isinstance(request, dict) and _is_query(operation, request) for request in requests)
 
 
 def _is_query(operation: str, request: dict[str, Any]) -> bool:

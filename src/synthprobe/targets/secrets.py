@@ -140,7 +140,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
     def identity(self, url: str) -> Identity | None:
         """The certificate that is shown at an address."""
-        return next((one for one in self.identities if one.origin == origin_of(url)), None)
+        return next((identity for identity in self.identities if identity.origin == origin_of(url)), None)
 
     def proxies(self, target: Target, url: str) -> dict[str, str]:
         """The proxy that an address is asked for through, as requests takes it; empty when it is asked directly."""
@@ -163,8 +163,8 @@ def credentials_of(target: Target, read: Callable[[str], Secret], environ: Mappi
     """The same, by whoever reads the target's secrets."""
     door, proxy = target.http_credentials, target.proxy
     shown = [
-        read_identity(host, target.base_url, one, read(one.secret).reveal() if one.secret else "")
-        for host, one in target.client_certificates.items()
+        read_identity(host, target.base_url, certificate, read(certificate.secret).reveal() if certificate.secret else "")
+        for host, certificate in target.client_certificates.items()
     ]
     return Credentials(
         identities=tuple(shown),

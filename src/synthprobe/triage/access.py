@@ -44,8 +44,8 @@ def account_alone(f: TriageFacts) -> str:
         return ""  # a gate that refuses everybody looks the same, and words may say another reason
     also = f" {others} other journeys of the run logged in there." if others > 1 else ""
     also = " Another journey of the run logged in there." if others == 1 else also
-    said = f', and the page says "{words}"' if words and words != log_in.reason else ""
-    return f"The log-in was refused: {answered(log_in)}{said}.{also}"
+    quotation = f', and the page says "{words}"' if words and words != log_in.reason else ""
+    return f"The log-in was refused: {answered(log_in)}{quotation}.{also}"
 
 
 def session_lost(f: TriageFacts) -> str:

@@ -47,7 +47,7 @@ def triage(facts: TriageFacts) -> Triage:
         return Triage(
             cause_class="unknown", rule=rule, why=known(seen) or why, sure=sure, runner_up=cause, runner_up_why=why
         )
-    other = next((one for one in fired[1:] if one[0] != cause), None)
+    other = next((hit for hit in fired[1:] if hit[0] != cause), None)
     return Triage(
         cause_class=cause,
         rule=rule,
@@ -94,6 +94,6 @@ def _together(journey: str, own: Triage, found: Mapping[str, Triage], facts: Map
     return silent if doubted else own
 
 
-def is_vague(said: Triage | None) -> bool:
+def is_vague(cause: Triage | None) -> bool:
     """Whether a triage does not itself say where the cause lies, so that another journey's may speak for it."""
-    return said is None or said.cause_class == "unknown" or bool(said.elsewhere)
+    return cause is None or cause.cause_class == "unknown" or bool(cause.elsewhere)

@@ -104,10 +104,10 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     def nodes(self) -> tuple[NodeCount, ...]:
         """How each node answered, over all journeys of the run that did not pass."""
         count: dict[str, list[int]] = {}
-        for one in (*self.evidence.nodes, *(node for peer in self.peers for node in peer.nodes)):
-            sums = count.setdefault(one.node, [0, 0])
-            sums[0] += one.answers
-            sums[1] += one.broken
+        for node_count in (*self.evidence.nodes, *(node for peer in self.peers for node in peer.nodes)):
+            sums = count.setdefault(node_count.node, [0, 0])
+            sums[0] += node_count.answers
+            sums[1] += node_count.broken
         return tuple(NodeCount(node=node, answers=a, broken=b) for node, (a, b) in sorted(count.items()))
 
     def is_refused_everywhere(self, a: Answer) -> bool:
@@ -119,11 +119,11 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     def slow(self) -> tuple[Answer, ...]:
         """Answers that took long, slowest first."""
         found = [
-            one
-            for one in self.evidence.answers
-            if one.duration_ms >= SLOW_MS and one.content_type != "text/event-stream"
+            answer
+            for answer in self.evidence.answers
+            if answer.duration_ms >= SLOW_MS and answer.content_type != "text/event-stream"
         ]
-        return tuple(sorted(found, key=lambda one: -one.duration_ms))
+        return tuple(sorted(found, key=lambda answer: -answer.duration_ms))
 
     @property
     def outlasting(self) -> tuple[Answer, ...]:
@@ -148,7 +148,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
 
     def is_here(self, a: Answer) -> bool:
         """Whether an answer belongs to a broken step, or to none."""
-        steps = [self.step] if self.kind else [one.step for one in self.degradations]
+        steps = [self.step] if self.kind else [degradation.step for degradation in self.degradations]
         breaks = a.by == "api" or not a.resource or a.resource in _PAGE_BREAKS
         breaks = breaks or (a.resource in _STREAMS and a.status >= 400)
         return breaks and (not a.step or not any(steps) or any(step.startswith(a.step) for step in steps))
@@ -212,7 +212,7 @@ def facts_for(
     failure = result.failure if result else None
     walked = list(walk_steps(result.steps)) if result else []
     steps = [step for _, step in walked]
-    weak = {one.step for one in degradations}
+    weak = {degradation.step for degradation in degradations}
     broken = [s for s in steps if s.status == "failed"] or [s for path, s in walked if path in weak]
     telling_step = next((s for s in reversed(broken) if s.checks), broken[-1] if broken else None)
     everybody = peers_known() if peers_known else peers_of(run)
@@ -299,7 +299,7 @@ def _peer(other: JourneyVerdict) -> Peer:
     answers = last.facts.answers if last and last.facts else ()
     walked = list(walk_steps(last.steps)) if last else []
     steps = [step for _, step in walked]
-    weak = {one.step for one in other.degradations_of(last)} if last else set[str]()
+    weak = {degradation.step for degradation in other.degradations_of(last)} if last else set[str]()
     broken = last.failure.step if last and last.failure else ""
     log_ins = [a for a in answers if a.credentials == "password"]
     sent = [a for a in log_ins if not (a.step and broken.startswith(a.step))]

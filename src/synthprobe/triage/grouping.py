@@ -12,39 +12,39 @@ from synthprobe.triage.causes import is_vague
 def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict]) -> list[list[Observation]]:
     """The observations of a run, those together that evidence joins, however many journeys lie between two of them."""
     groups: list[list[Observation]] = []
-    for one in [one for one in fresh if _may_join(one, judged)]:
-        joined = [group for group in groups if any(_same_cause(one, other, judged) for other in group)]
+    for observation in [observation for observation in fresh if _may_join(observation, judged)]:
+        joined = [group for group in groups if any(_same_cause(observation, other, judged) for other in group)]
         groups = [group for group in groups if group not in joined]
-        groups.append([*(member for group in joined for member in group), one])
-    for vague in [group for group in groups if all(_is_vague(one, judged) for one in group)]:
-        shown_by = {triage.elsewhere for one in vague if (triage := judged[one.journey].triage)} - {""}
-        group = next((g for g in groups if g is not vague and any(one.journey in shown_by for one in g)), None)
+        groups.append([*(member for group in joined for member in group), observation])
+    for vague in [group for group in groups if all(_is_vague(observation, judged) for observation in group)]:
+        shown_by = {triage.elsewhere for observation in vague if (triage := judged[observation.journey].triage)} - {""}
+        group = next((g for g in groups if g is not vague and any(observation.journey in shown_by for observation in g)), None)
         if group is not None:
             groups = [g for g in groups if g is not vague and g is not group] + [[*group, *vague]]
-    place = {id(one): number for number, one in enumerate(fresh)}
-    ordered = [sorted(group, key=lambda one: place[id(one)]) for group in groups]
-    ordered += [[one] for one in fresh if not _may_join(one, judged)]
+    place = {id(observation): number for number, observation in enumerate(fresh)}
+    ordered = [sorted(group, key=lambda member: place[id(member)]) for group in groups]
+    ordered += [[observation] for observation in fresh if not _may_join(observation, judged)]
     return sorted(ordered, key=lambda group: place[id(group[0])])
 
 
-def _is_vague(one: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
+def _is_vague(observation: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
     """Whether it does not itself say where the cause lies, and has no page of its own."""
-    return one.journey in judged and is_vague(judged[one.journey].triage) and not judged[one.journey].runbook
+    return observation.journey in judged and is_vague(judged[observation.journey].triage) and not judged[observation.journey].runbook
 
 
-def _may_join(one: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
+def _may_join(observation: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
     """Whether it may belong to another one's cause; most of a run passed, and is not compared with all the rest."""
-    return bool(one.fingerprint) or one.journey in judged
+    return bool(observation.fingerprint) or observation.journey in judged
 
 
-def _same_cause(one: Observation, other: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
+def _same_cause(observation: Observation, other: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
     """Whether two failures of one run share evidence: a request, an account, words, or a page that knows both."""
-    if not one.fingerprint or not other.fingerprint or "unknown" in {one.outcome, other.outcome}:
+    if not observation.fingerprint or not other.fingerprint or "unknown" in {observation.outcome, other.outcome}:
         return False
-    if not set(one.evidence).isdisjoint(other.evidence) or (one.signature and one.signature == other.signature):
+    if not set(observation.evidence).isdisjoint(other.evidence) or (observation.signature and observation.signature == other.signature):
         return True
-    if one.journey in judged and other.journey in judged:
-        return known_alike(judged[one.journey], judged[other.journey])
+    if observation.journey in judged and other.journey in judged:
+        return known_alike(judged[observation.journey], judged[other.journey])
     return False
 
 

@@ -80,33 +80,33 @@ def follow(
     of, changes nothing.
     """
     isolation = isolation or Isolation()
-    fresh = [one for one in observations if is_new(one, history_by_journey.get(one.journey, ()))]
+    fresh = [observation for observation in observations if is_new(observation, history_by_journey.get(observation.journey, ()))]
     incidents = list(open_incidents)
-    known = {one.journey: (*history_by_journey.get(one.journey, ()), one) for one in fresh}
+    known = {observation.journey: (*history_by_journey.get(observation.journey, ()), observation) for observation in fresh}
     judged = judged or {}
     of: dict[str, str] = {}
 
-    def in_order(one: Observation) -> tuple[bool, int, bool, bool, str]:
-        says_little = is_vague(judged[one.journey].triage) if one.journey in judged else False
-        return one.outcome != "failed", one.slot, says_little, not one.evidence, one.journey
+    def in_order(observation: Observation) -> tuple[bool, int, bool, bool, str]:
+        says_little = is_vague(judged[observation.journey].triage) if observation.journey in judged else False
+        return observation.outcome != "failed", observation.slot, says_little, not observation.evidence, observation.journey
 
     for group in by_cause(sorted(fresh, key=in_order), judged):
-        for one in group:
-            here = [seen for seen in known[one.journey] if seen.location == one.location]
-            kind = _kind(one, here)
+        for run_observation in group:
+            here = [seen for seen in known[run_observation.journey] if seen.location == run_observation.location]
+            kind = _kind(run_observation, here)
 
             nowhere: tuple[int, Incident] | None = None
-            joined_to = partial(_joined_to, incidents, one, kind, judged, of, group, now)
+            joined_to = partial(_joined_to, incidents, run_observation, kind, judged, of, group, now)
             anew = "An incident of its own is opened for it when it did not pass."
-            if (joins := isolation.judge(one.journey, joined_to, otherwise=nowhere, consequence=anew)) is not None:
+            if (joins := isolation.judge(run_observation.journey, joined_to, otherwise=nowhere, consequence=anew)) is not None:
                 incidents[joins[0]] = joins[1]
-                of[one.journey] = joins[1].id
+                of[run_observation.journey] = joins[1].id
             elif kind is not None:
-                opened = _opened(one, kind, here, now)
-                if (verdict := judged.get(one.journey)) is not None:
+                opened = _opened(run_observation, kind, here, now)
+                if (verdict := judged.get(run_observation.journey)) is not None:
                     opened = replace(opened, triage=verdict.triage, runbook=verdict.runbook)
                 incidents.append(opened)
-                of[one.journey] = opened.id
+                of[run_observation.journey] = opened.id
     if fresh:
         incidents = [
             isolation.judge(
@@ -117,62 +117,62 @@ def follow(
             )
             for incident in incidents
         ]
-    for one in observations:
-        if one.journey not in of and one.fingerprint and (place := _place(incidents, one, None, judged)) is not None:
-            of[one.journey] = incidents[place].id
+    for run_observation in observations:
+        if run_observation.journey not in of and run_observation.fingerprint and (place := _place(incidents, run_observation, None, judged)) is not None:
+            of[run_observation.journey] = incidents[place].id
     return Followed(incidents=tuple(incidents), of=of)
 
 
 def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
     """Add whom an incident concerns."""
-    its = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
-    if not its:
+    own_journeys = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
+    if not own_journeys:
         return incident
-    worst = min(its, key=lambda journey: SEVERITIES.index(journey.severity))
+    worst = min(own_journeys, key=lambda journey: SEVERITIES.index(journey.severity))
     return replace(incident, severity=worst.severity, owner=worst.owner)
 
 
-def is_new(one: Observation, before: Sequence[Observation]) -> bool:
+def is_new(observation: Observation, before: Sequence[Observation]) -> bool:
     """Whether an observation counts: its location has none of a newer slot and time, and its run was not judged yet."""
     return not any(
-        old.run_id == one.run_id or (old.location == one.location and old.slot > one.slot and old.at > one.at)
+        old.run_id == observation.run_id or (old.location == observation.location and old.slot > observation.slot and old.at > observation.at)
         for old in before
     )
 
 
-def _failing(one: Observation) -> bool:
-    return one.outcome == "failed" or one.intermittent
+def _failing(observation: Observation) -> bool:
+    return observation.outcome == "failed" or observation.intermittent
 
 
-def _clean(one: Observation, kind: IncidentKind) -> bool | None:
+def _clean(observation: Observation, kind: IncidentKind) -> bool | None:
     """Whether it speaks for the end of such an incident; nothing when it says nothing."""
     if kind == "monitor blind":
-        return one.outcome not in {"unknown", "skipped"}
-    if one.outcome in {"unknown", "skipped"}:
+        return observation.outcome not in {"unknown", "skipped"}
+    if observation.outcome in {"unknown", "skipped"}:
         return None
     if kind == "degraded":
-        return one.outcome == "passed" and not one.intermittent
-    return not _failing(one)
+        return observation.outcome == "passed" and not observation.intermittent
+    return not _failing(observation)
 
 
-def _kind(one: Observation, known: Sequence[Observation]) -> IncidentKind | None:
+def _kind(observation: Observation, known: Sequence[Observation]) -> IncidentKind | None:
     """What this observation may open; of what a few locations see alone, they have incidents of their own."""
-    if one.alone:
+    if observation.alone:
         return None
-    if one.outcome == "failed":
+    if observation.outcome == "failed":
         return "failing"
-    if one.intermittent and sum(map(_failing, known[-WINDOW:])) >= INTERMITTENT:
+    if observation.intermittent and sum(map(_failing, known[-WINDOW:])) >= INTERMITTENT:
         return "intermittent"
-    if one.outcome == "degraded":
+    if observation.outcome == "degraded":
         return "degraded"
-    if one.outcome == "unknown" and len(known) >= BLIND and all(o.outcome == "unknown" for o in known[-BLIND:]):
+    if observation.outcome == "unknown" and len(known) >= BLIND and all(o.outcome == "unknown" for o in known[-BLIND:]):
         return "monitor blind"
     return None
 
 
 def _joined_to(
     incidents: Sequence[Incident],
-    one: Observation,
+    observation: Observation,
     kind: IncidentKind | None,
     judged: Mapping[str, JourneyVerdict],
     of: Mapping[str, str],
@@ -181,122 +181,122 @@ def _joined_to(
 ) -> tuple[int, Incident] | None:
     """The incident an observation belongs to: where it is, and as it is now."""
     beside = {of[other.journey] for other in group if other.journey in of}
-    place = _place(incidents, one, kind, judged, beside)
-    return None if place is None else (place, _continued(incidents[place], one, kind, now))
+    place = _place(incidents, observation, kind, judged, beside)
+    return None if place is None else (place, _continued(incidents[place], observation, kind, now))
 
 
 def _place(
     incidents: Sequence[Incident],
-    one: Observation,
+    observation: Observation,
     kind: IncidentKind | None,
     judged: Mapping[str, JourneyVerdict],
     beside: Collection[str] = (),
 ) -> int | None:
     """Which incident an observation belongs to: the same failure, the same cause, or the log-in that blocks it."""
-    seen: IncidentKind | None = kind or ("intermittent" if one.intermittent else None)
+    seen: IncidentKind | None = kind or ("intermittent" if observation.intermittent else None)
     if seen is None:
-        seen = "monitor blind" if one.outcome == "unknown" else None
+        seen = "monitor blind" if observation.outcome == "unknown" else None
     if seen is None:
         return None
     candidates = [
         (place, incident)
         for place, incident in enumerate(incidents)
         if incident.state != "resolved"
-        and incident.target == one.target
+        and incident.target == observation.target
         and (_FAMILY.get(incident.kind, incident.kind) == _FAMILY.get(seen, seen) or incident.id in beside)
     ]
-    verdict = judged.get(one.journey)
+    verdict = judged.get(observation.journey)
     tests: tuple[Callable[[Incident], bool], ...] = (
-        lambda i: not i.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint}),
+        lambda i: not i.fingerprints.isdisjoint({observation.fingerprint, observation.former_fingerprint}),
         lambda i: kind is not None and i.id in beside,
-        lambda i: kind is not None and not set(one.evidence).isdisjoint(i.evidence),
-        lambda i: one.journey in i.journeys and one.step == i.step and not _another_cause(one, i),
-        lambda i: kind is not None and bool(one.signature) and one.signature == i.signature,
+        lambda i: kind is not None and not set(observation.evidence).isdisjoint(i.evidence),
+        lambda i: observation.journey in i.journeys and observation.step == i.step and not _another_cause(observation, i),
+        lambda i: kind is not None and bool(observation.signature) and observation.signature == i.signature,
         lambda i: kind is not None and verdict is not None and known_alike(verdict, i),
-        lambda i: seen == "monitor blind" and (kind is not None or one.journey in i.journeys),
+        lambda i: seen == "monitor blind" and (kind is not None or observation.journey in i.journeys),
     )
     return next((place for test in tests for place, incident in candidates if test(incident)), None)
 
 
-def _another_cause(one: Observation, incident: Incident) -> bool:
+def _another_cause(observation: Observation, incident: Incident) -> bool:
     """Whether a journey that showed an incident with others shows something else now."""
-    apart = bool(one.evidence and incident.evidence) and set(one.evidence).isdisjoint(incident.evidence)
+    apart = bool(observation.evidence and incident.evidence) and set(observation.evidence).isdisjoint(incident.evidence)
     return apart and len(incident.journeys) > 1
 
 
-def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, now: datetime) -> Incident:
+def _continued(incident: Incident, observation: Observation, kind: IncidentKind | None, now: datetime) -> Incident:
     events = list(incident.events)
     journeys, blocked = incident.journeys, incident.blocked
-    if one.journey not in (*journeys, *blocked):
-        common = [known for known in one.evidence if known in incident.evidence]
+    if observation.journey not in (*journeys, *blocked):
+        common = [known for known in observation.evidence if known in incident.evidence]
         if KEPT_OUT in common:
-            blocked = (*blocked, one.journey)
-            events.append(event(now, f"{one.journey} cannot get past its log-in, so it is blocked by this."))
+            blocked = (*blocked, observation.journey)
+            events.append(event(now, f"{observation.journey} cannot get past its log-in, so it is blocked by this."))
         else:
-            journeys = (*journeys, one.journey)
+            journeys = (*journeys, observation.journey)
             by = f": {common[0]}" if common else ""
-            events.append(event(now, f"{one.journey} shows the same cause{by}."))
-    if one.seen_from and one.seen_from != incident.seen_from and one.journey == journeys[0]:
-        events.append(event(now, f"{one.journey} {one.seen_from}."))
-        incident = replace(incident, seen_from=one.seen_from)
+            events.append(event(now, f"{observation.journey} shows the same cause{by}."))
+    if observation.seen_from and observation.seen_from != incident.seen_from and observation.journey == journeys[0]:
+        events.append(event(now, f"{observation.journey} {observation.seen_from}."))
+        incident = replace(incident, seen_from=observation.seen_from)
     became, newest = incident.kind, incident.newest_fingerprint
     if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
         became = kind
         events.append(event(now, f"It was {incident.kind}; a second attempt agreed, so now it is {kind}."))
     elif (
-        one.fingerprint
-        and one.journey == incident.journeys[0]
-        and one.fingerprint != newest
-        and incident.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint})
+        observation.fingerprint
+        and observation.journey == incident.journeys[0]
+        and observation.fingerprint != newest
+        and incident.fingerprints.isdisjoint({observation.fingerprint, observation.former_fingerprint})
     ):
-        newest = one.fingerprint
-        events.append(event(now, f"{one.journey} shows it with other words now: {_line(one.cause)}"))
+        newest = observation.fingerprint
+        events.append(event(now, f"{observation.journey} shows it with other words now: {_line(observation.cause)}"))
     return replace(
         incident,
         kind=became,
         newest_fingerprint=newest,
         journeys=journeys,
         blocked=blocked,
-        evidence=tuple(dict.fromkeys((*incident.evidence, *one.evidence)))[:EVIDENCE_KEPT],
-        last_seen_at=max(incident.last_seen_at, one.at),
+        evidence=tuple(dict.fromkeys((*incident.evidence, *observation.evidence)))[:EVIDENCE_KEPT],
+        last_seen_at=max(incident.last_seen_at, observation.at),
         # several journeys of one run are one occurrence
-        occurrences=incident.occurrences + (one.at > incident.last_seen_at),
+        occurrences=incident.occurrences + (observation.at > incident.last_seen_at),
         events=tuple(events),
     )
 
 
-def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], now: datetime) -> Incident:
+def _opened(observation: Observation, kind: IncidentKind, known: Sequence[Observation], now: datetime) -> Incident:
     if kind == "intermittent":
         seen = [old for old in known[-WINDOW:] if _failing(old)]
-        why = f"{one.journey} failed in {len(seen)} of its last {min(WINDOW, len(known))} runs, the newest among them."
+        why = f"{observation.journey} failed in {len(seen)} of its last {min(WINDOW, len(known))} runs, the newest among them."
     elif kind == "monitor blind":
         seen = list(known[-BLIND:])
-        why = f"{one.journey} could not be looked at in {BLIND} runs in a row: {_line(one.cause)}"
+        why = f"{observation.journey} could not be looked at in {BLIND} runs in a row: {_line(observation.cause)}"
     elif kind == "degraded":
-        seen, why = [one], f"{one.journey} did its job, but not well enough: {_line(one.cause)}"
+        seen, why = [observation], f"{observation.journey} did its job, but not well enough: {_line(observation.cause)}"
     else:
-        seen, why = [one], f"{one.journey} failed, and a second attempt agreed: {_line(one.cause)}"
-    where = f'{one.journey}, "{one.step}"' if one.step else one.journey
-    why += f" It {one.seen_from}." if one.seen_from else ""
+        seen, why = [observation], f"{observation.journey} failed, and a second attempt agreed: {_line(observation.cause)}"
+    where = f'{observation.journey}, "{observation.step}"' if observation.step else observation.journey
+    why += f" It {observation.seen_from}." if observation.seen_from else ""
     return Incident(
-        id=incident_id(one.at, one.target, one.fingerprint or one.journey, kind, one.run_id),
-        target=one.target,
+        id=incident_id(observation.at, observation.target, observation.fingerprint or observation.journey, kind, observation.run_id),
+        target=observation.target,
         kind=kind,
         state="open",
-        fingerprint=one.fingerprint,
-        former_fingerprint=one.former_fingerprint,
-        signature=one.signature,
-        title=f"{where}: {_line(one.cause)}",
-        cause=_line(one.cause),
+        fingerprint=observation.fingerprint,
+        former_fingerprint=observation.former_fingerprint,
+        signature=observation.signature,
+        title=f"{where}: {_line(observation.cause)}",
+        cause=_line(observation.cause),
         opened_at=now,
         first_seen_at=seen[0].at,
-        last_seen_at=one.at,
-        journeys=(one.journey,),
-        step=one.step,
-        evidence=one.evidence[:EVIDENCE_KEPT],
+        last_seen_at=observation.at,
+        journeys=(observation.journey,),
+        step=observation.step,
+        evidence=observation.evidence[:EVIDENCE_KEPT],
         occurrences=len(seen),
         events=(event(now, f"Opened as {kind}. {why}"),),
-        seen_from=one.seen_from,
+        seen_from=observation.seen_from,
     )
 
 
@@ -311,10 +311,10 @@ def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], histo
         return incident  # this run says nothing of it
     looked = {
         journey: [
-            [clean for one in here if (clean := _clean(one, incident.kind)) is not None]
-            for here in _by_location(some, now)
+            [clean for observation in here if (clean := _clean(observation, incident.kind)) is not None]
+            for here in _by_location(observations, now)
         ]
-        for journey, some in runs.items()
+        for journey, observations in runs.items()
     }
     everywhere = [here for places in looked.values() for here in places]
     if not incident.flapping and incident.kind in {"failing", "degraded"} and any(map(_flaps, everywhere)):
@@ -333,8 +333,8 @@ def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], histo
 def _by_location(seen: Sequence[Observation], now: datetime) -> list[list[Observation]]:
     """What each location saw; one that did not look for a day says nothing of now, unless it is the only one."""
     places: dict[str, list[Observation]] = {}
-    for one in seen:
-        places.setdefault(one.location, []).append(one)
+    for observation in seen:
+        places.setdefault(observation.location, []).append(observation)
     return [here for here in places.values() if len(places) == 1 or now - here[-1].at < SPEAKS_FOR]
 
 

@@ -24,12 +24,12 @@ def observe(
     isolation = isolation or Isolation()
     peers = cache(partial(peers_of, verdict))
 
-    def seen(one: JourneyVerdict) -> Observation:
-        return _observation(one, verdict, peers, (usual or {}).get(one.journey.id, {}))
+    def seen(judgement: JourneyVerdict) -> Observation:
+        return _observation(judgement, verdict, peers, (usual or {}).get(judgement.journey.id, {}))
 
     return tuple(
-        isolation.judge(one.journey.title, partial(seen, one), otherwise=verdict.observation(one))
-        for one in verdict.journeys
+        isolation.judge(judgement.journey.title, partial(seen, judgement), otherwise=verdict.observation(judgement))
+        for judgement in verdict.journeys
     )
 
 
@@ -40,52 +40,52 @@ def seen_in_a_row(
     isolation = isolation or Isolation()
     journeys = (
         isolation.judge(
-            one.journey.title, partial(_in_a_row, one, verdict, before.get(one.journey.id, ())), otherwise=one
+            judgement.journey.title, partial(_in_a_row, judgement, verdict, before.get(judgement.journey.id, ())), otherwise=judgement
         )
-        for one in verdict.journeys
+        for judgement in verdict.journeys
     )
     return replace(verdict, journeys=tuple(journeys))
 
 
-def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]) -> JourneyVerdict:
-    if one.outcome != "degraded" or not one.degradations:
-        return one
-    first, *others = one.degradations
-    failure = (one.journey.id, first.step, first.kind, first.message)
+def _in_a_row(judgement: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]) -> JourneyVerdict:
+    if judgement.outcome != "degraded" or not judgement.degradations:
+        return judgement
+    first, *others = judgement.degradations
+    failure = (judgement.journey.id, first.step, first.kind, first.message)
     same = {fingerprint(*failure, verdict.run.identifiers), former_fingerprint(*failure)}
     earlier = [old for old in seen if old.run_id != verdict.run.id and old.at < verdict.run.started_at]
     runs = 1 + sum(1 for _ in takewhile(lambda old: old.fingerprint in same, reversed(earlier)))
     if runs == 1 or first.kind == "above baseline":
-        return one
+        return judgement
     surer = replace(first, sure=f"measured in {runs} runs in a row")
-    return replace(one, cause=surer.told, degradations=(surer, *others))
+    return replace(judgement, cause=surer.sentence, degradations=(surer, *others))
 
 
 def _observation(
-    one: JourneyVerdict, verdict: Verdict, peers: Callable[[], tuple[Peer, ...]], usual: Mapping[Request, int]
+    judgement: JourneyVerdict, verdict: Verdict, peers: Callable[[], tuple[Peer, ...]], usual: Mapping[Request, int]
 ) -> Observation:
-    bare, run, telling = verdict.observation(one), verdict.run, one.telling
-    bare = replace(bare, seen_from=words.seen_from(one.votes))
-    if one.alone:
+    bare, run, telling = verdict.observation(judgement), verdict.run, judgement.telling
+    bare = replace(bare, seen_from=words.seen_from(judgement.votes))
+    if judgement.alone:
         return replace(bare, step="")
-    if one.outcome in {"passed", "skipped"} and not one.intermittent:
+    if judgement.outcome in {"passed", "skipped"} and not judgement.intermittent:
         return replace(bare, step="")
-    kind, step, message = str(one.outcome), "", one.cause
+    kind, step, message = str(judgement.outcome), "", judgement.cause
     if telling is not None and telling.failure is not None:
         kind, step, message = telling.failure.kind, telling.failure.step, telling.failure.message
-    elif telling is not None and (found := one.degradations_of(telling)):
+    elif telling is not None and (found := judgement.degradations_of(telling)):
         kind, step, message = found[0].kind, found[0].step, found[0].message
-    failure = (one.journey.id, step, kind, message)
-    test = one.journey.node_id.partition("[")[0] if is_bare(message) else ""
+    failure = (judgement.journey.id, step, kind, message)
+    test = judgement.journey.node_id.partition("[")[0] if is_bare(message) else ""
     answers = telling.facts.answers if telling and telling.facts else ()
     return replace(
         bare,
         fingerprint=fingerprint(*failure, run.identifiers),
         former_fingerprint=former_fingerprint(*failure),
         signature=signature(kind, f"{test}{message}", run.identifiers) if says_which(message, kind) else "",
-        evidence=evidence_of(facts_for(one, verdict, usual=usual, peers_known=peers), one.triage, run.identifiers),
+        evidence=evidence_of(facts_for(judgement, verdict, usual=usual, peers_known=peers), judgement.triage, run.identifiers),
         step=step,
-        cause=one.cause or (one.cause_of(telling) if telling else ""),
+        cause=judgement.cause or (judgement.cause_of(telling) if telling else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),
         build=(telling.build if telling else "") or run.build,
     )

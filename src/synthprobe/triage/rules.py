@@ -60,9 +60,9 @@ def _unreachable(f: TriageFacts) -> str:
         return ""  # what answers others well is reached, so this one request breaks or hangs in it, or went elsewhere
     refusal = f.finding.refusal
     if f.kind in {"dns", "refused", "no connection", "protocol", "request"} and not (refusal and refusal.status):
-        said = next(iter(f.message.strip().splitlines()), "").rstrip(".")
+        message = next(iter(f.message.strip().splitlines()), "").rstrip(".")
         what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
-        return f"{what} ({f.kind}){f': {said}' if said else ''}."
+        return f"{what} ({f.kind}){f': {message}' if message else ''}."
     found = next((a for a in f.unwanted if a.status in _GATEWAYS), None)
     words = words_of(f, found) if found else ""
     other = _UPSTREAM.search(words) or _USED_UP.search(words)
@@ -104,13 +104,13 @@ def _node_split(f: TriageFacts) -> str:
     good = [n for n in f.nodes if not n.broken and n.answers >= 2]
     if len(bad) != 1 or not good:
         return ""
-    (one,) = bad
-    if one.broken < 2:
+    (node,) = bad
+    if node.broken < 2:
         return ""  # one error is on one node, whatever its cause
-    if not any(n.node == one.node and n.broken for n in f.evidence.nodes):
+    if not any(n.node == node.node and n.broken for n in f.evidence.nodes):
         return ""  # what breaks other journeys did not break this one
     return (
-        f"Every server error comes from node {one.node} ({one.broken} of its {one.answers} answers); "
+        f"Every server error comes from node {node.node} ({node.broken} of its {node.answers} answers); "
         f"node {', '.join(n.node for n in good)} had none in {sum(n.answers for n in good)}."
     )
 
@@ -149,10 +149,10 @@ def _got(f: TriageFacts) -> str:
 
 
 def _upstream_named(f: TriageFacts) -> str:
-    said = next((a.reason for a in f.unwanted if a.status >= 400 and _UPSTREAM.search(a.reason)), "")
+    quotation = next((a.reason for a in f.unwanted if a.status >= 400 and _UPSTREAM.search(a.reason)), "")
     words = f.targets_words
-    said = said or (words.splitlines()[0] if _UPSTREAM.search(words) else "")
-    return f'The target names another system: "{said[:160]}".' if said else ""
+    quotation = quotation or (words.splitlines()[0] if _UPSTREAM.search(words) else "")
+    return f'The target names another system: "{quotation[:160]}".' if quotation else ""
 
 
 def _missing_script(f: TriageFacts) -> str:

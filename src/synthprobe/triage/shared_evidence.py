@@ -261,9 +261,9 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
         return
     if found is not None and found.method and found.about == "status":
         yield f"{_collection(normalise(path_of(found.url) or '/', identifiers))} answered {found.status}"
-        said = next((a for a in facts.unwanted if (a.path, a.status) == (path_of(found.url), found.status)), None)
-        if said and said.status not in _ABSENT:
-            yield from _words(said, identifiers)
+        answer = next((a for a in facts.unwanted if (a.path, a.status) == (path_of(found.url), found.status)), None)
+        if answer and answer.status not in _ABSENT:
+            yield from _words(answer, identifiers)
     elif contradicted := contradicted_request(facts, identifiers):
         yield f"{contradicted} answered otherwise than expected"
         if facts.checks != "sentinel":

@@ -55,10 +55,10 @@ def answered(a: Answer, *, quote: bool = True) -> str:
     if a.status < 400 and a.reason:
         how = f" ({a.reason})" if a.reason.startswith("net::") else ""
         return f"{where} was answered {a.status} and could not be read whole{how}"
-    said = (
+    quotation = (
         f' ("{_bare(a.reason)}")' if quote and a.reason and a.status >= 400 and not a.reason.startswith("net::") else ""
     )
-    return f"{where} was answered {a.status}{said}"
+    return f"{where} was answered {a.status}{quotation}"
 
 
 def is_blocked(a: Answer) -> bool:
@@ -155,8 +155,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
             yield f"{answered(here[-1])}."
         is_told = any(a.resource == "document" for a in _refusals(f))
         shown = next(iter(spoken(f)), "") if f.kind == "timeout" and not is_told else ""
-        said = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
-        yield f'{said}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{said}."
+        message = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
+        yield f'{message}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{message}."
 
 
 def _refusals(f: TriageFacts) -> list[Answer]:
@@ -184,12 +184,12 @@ def _instead(f: TriageFacts) -> str:
     role, name = element(sought.locator.partition(").")[0].rstrip(")") + ")")  # of a chain the outermost
     there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
     alike = [
-        (one["role"], one["name"])
-        for one in there
-        if one["name"] and (one["role"] == role or (role == "field" and one["role"] in _FIELDS))
+        (part["role"], part["name"])
+        for part in there
+        if part["name"] and (part["role"] == role or (role == "field" and part["role"] in _FIELDS))
     ]
     texts = [("text", words) for words in spoken(f)]
-    others = [(r, n) for r, n in ((one["role"], one["name"]) for one in there) if n] + texts
+    others = [(r, n) for r, n in ((part["role"], part["name"]) for part in there) if n] + texts
     for candidates, like in ((alike, _LIKE), (others, _LIKE_OTHERS if alike else _LIKE)):
         names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=like) if name else []
         if names:

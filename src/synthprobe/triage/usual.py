@@ -46,7 +46,7 @@ def with_usual(state: bytes | None, judged: JourneyVerdict) -> bytes | None:
         return state
     runs = seen.runs + 1
     if runs > _REMEMBERED:
-        runs, answers = runs // 2, {one: (n // 2, most) for one, (n, most) in answers.items() if n > 1}
+        runs, answers = runs // 2, {request: (n // 2, most) for request, (n, most) in answers.items() if n > 1}
     kept = sorted(answers.items(), key=lambda pair: -pair[1][0])[:_KEPT]
     return msgspec.msgpack.encode(_Seen(runs, dict(kept)))
 

@@ -36,7 +36,7 @@ def judge_attempt(
     if not finished:
         return "unknown", "The journey did not run to its end."
     if degradations:
-        return "degraded", degradations[0].told
+        return "degraded", degradations[0].sentence
     return "passed", ""
 
 
@@ -105,42 +105,42 @@ def _judge_journey(
 def lost_attempts(verdict: Verdict, died: Mapping[tuple[str, int], str]) -> tuple[str, ...]:
     """What the probe lost of journeys that a later attempt found well: it changes no outcome, but is noted."""
     lost = []
-    for one in verdict.journeys:
-        if one.outcome not in {"passed", "degraded"} or not one.results:
+    for judgement in verdict.journeys:
+        if judgement.outcome not in {"passed", "degraded"} or not judgement.results:
             continue
-        known, last = {result.attempt: result for result in one.results}, one.results[-1].attempt
+        known, last = {result.attempt: result for result in judgement.results}, judgement.results[-1].attempt
         for number in range(1, last):
             result = known.get(number)
             if result is None:
-                step = died.get((one.journey.id, number))
+                step = died.get((judgement.journey.id, number))
                 why = f'its process died while "{step}" was running' if step else "its process died"
             elif result.outcome == "unknown":
                 why = result.cause.rstrip(".")
             else:
                 continue
-            lost.append(f"{one.journey.title}: attempt {number} was lost ({why}); attempt {last} {one.outcome}.")
+            lost.append(f"{judgement.journey.title}: attempt {number} was lost ({why}); attempt {last} {judgement.outcome}.")
     return tuple(lost)
 
 
 def saw_nothing(verdict: Verdict) -> bool:
     """Whether no journey reached the target, so that the network of the probe may be at fault."""
-    return any(_is_cut_off(one) for one in verdict.journeys) and not any(
-        one.outcome in {"passed", "degraded"} for one in verdict.journeys
+    return any(_is_cut_off(judgement) for judgement in verdict.journeys) and not any(
+        judgement.outcome in {"passed", "degraded"} for judgement in verdict.journeys
     )
 
 
 def without_network(verdict: Verdict, why: str) -> Verdict:
     """A verdict of a probe that had no network."""
     journeys = tuple(
-        replace(one, outcome="unknown", cause=f"network: {why}") if _is_cut_off(one) else one
-        for one in verdict.journeys
+        replace(judgement, outcome="unknown", cause=f"network: {why}") if _is_cut_off(judgement) else judgement
+        for judgement in verdict.journeys
     )
     return replace(verdict, journeys=journeys, blind=verdict.blind or why)
 
 
-def _is_cut_off(one: JourneyVerdict) -> bool:
-    failure = one.results[-1].failure if one.results else None
-    return one.outcome == "failed" and failure is not None and failure.kind in _CUT_OFF
+def _is_cut_off(judgement: JourneyVerdict) -> bool:
+    failure = judgement.results[-1].failure if judgement.results else None
+    return judgement.outcome == "failed" and failure is not None and failure.kind in _CUT_OFF
 
 
 def judge_canaries(results: Sequence[Result]) -> tuple[str, frozenset[Outcome]]:

@@ -33,11 +33,11 @@ def swallowed(
     if isinstance(statement, ast.Try | ast.TryStar) and (check := _last(statement.body, is_check)):
         if _leaves(statement.finalbody):
             return f"leaves by `finally`, which drops the failure of `{short(check)}`. Move that behind the `finally`."
-        caught = next((one for one in statement.handlers if one.type is None or _is_wide([one.type])), None)
+        caught = next((handler for handler in statement.handlers if handler.type is None or _is_wide([handler.type])), None)
         if (
             caught
             and not statement.orelse
-            and all(_is_quiet(one) or (is_last and _is_return(one)) for one in caught.body)
+            and all(_is_quiet(statement) or (is_last and _is_return(statement)) for statement in caught.body)
         ):
             return f"catches what `{short(check)}` would say, and goes on. Let it end the journey."
     if isinstance(statement, ast.With) and any(

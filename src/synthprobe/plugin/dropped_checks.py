@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import Any
 
-from synthprobe.plugin.swallowed import called, is_lazy_call, name_of, short
+from synthprobe.plugin.swallowed_checks import called, is_lazy_call, name_of, short
 
 # Playwright's questions, its places, and what is written before something else
 _ASKS = frozenset(("is_checked", "is_disabled", "is_editable", "is_enabled", "is_hidden", "is_visible"))
@@ -142,13 +142,13 @@ def _is_sure(test: ast.expr) -> bool:
         return right.value == 0
     same = at_least or isinstance(test.ops[0], ast.Eq | ast.Is | ast.LtE)
     parts = list(ast.walk(left))
-    varies = any(isinstance(one, ast.Name) for one in parts) and not any(isinstance(one, ACTS) for one in parts)
+    varies = any(isinstance(node, ast.Name) for node in parts) and not any(isinstance(node, ACTS) for node in parts)
     return same and varies and ast.dump(left) == ast.dump(right)
 
 
 def _swallows_errors(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and any(
-        one.arg == "return_exceptions" and getattr(one.value, "value", False) for one in value.keywords
+        keyword.arg == "return_exceptions" and getattr(keyword.value, "value", False) for keyword in value.keywords
     )
 
 

@@ -45,8 +45,8 @@ class Window(Struct, frozen=True, kw_only=True):
 
     def ranked(self, before: tuple[OperationTotal, ...] = ()) -> tuple[ImpactRow, ...]:
         """Rank what was measured; rows are ranked among those of their kind."""
-        backend = [one for one in self.operations if one.kind == "operation"]
-        others = [one for one in self.operations if one.kind != "operation"]
+        backend = [operation for operation in self.operations if operation.kind == "operation"]
+        others = [operation for operation in self.operations if operation.kind != "operation"]
         rows = rank(others, self.walked, days=self.days, before=before)
         rows += rank(backend, self.begun, days=self.days, before=before)
         return tuple(sorted(rows, key=lambda row: ("step", "operation", "statement").index(row.kind)))
@@ -72,7 +72,7 @@ class Past:
     @cached_property
     def titles(self) -> dict[str, str]:
         """What a person reads, by the journey's id."""
-        return {id: one.title for id, one in self._journeys.items()}
+        return {id: journey.title for id, journey in self._journeys.items()}
 
     def measured(self, since: datetime, until: datetime, *, p95: bool = True) -> Window:
         """What was measured between two moments."""
@@ -97,12 +97,12 @@ class Past:
         before = self.measured(change.at - length, change.at)
         after = self.measured(change.at, change.at + length)
         old, new = before.ranked(), after.ranked()
-        ours = [[one for one in window.operations if one.name == change.operation] for window in (before, after)]
+        ours = [[operation for operation in window.operations if operation.name == change.operation] for window in (before, after)]
         made = BoardChange(
             change=change, window_days=round(length / timedelta(days=1), 2), ceiling=ceiling(old, change.operation)
         )
-        kind = next((one.kind for one in ours[0]), None)
-        if kind is None or not any(one.kind == kind for one in after.operations):
+        kind = next((operation.kind for operation in ours[0]), None)
+        if kind is None or not any(operation.kind == kind for operation in after.operations):
             note = "It names no row of the board, so nothing can be compared."
             if change.operation:
                 note = "Its row was not measured both before and after the change, so nothing can be said yet."
@@ -116,9 +116,9 @@ class Past:
     def board_data(self, rows: tuple[ImpactRow, ...], days: float, published: Iterable[PublishedRun]) -> BoardData:
         """All that the board shows."""
         since = self._now - timedelta(days=days)
-        lost = sum(one.resets for one in self._counted(since, self._now))
+        lost = sum(counted.resets for counted in self._counted(since, self._now))
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()
-        standing = {one.objective.journey: one for one in statuses(self._project, self._target.name)}
+        standing = {status.objective.journey: status for status in statuses(self._project, self._target.name)}
         grids, lines, marks = (
             remembered.days(self._history, self._target.name, self._now, DAYS),
             self._points(since),
@@ -168,7 +168,7 @@ class Past:
                 )
                 for id in known
             ),
-            changes=tuple(self.judge_change(one, days) for one in reversed(read_changes(self._project.root))),
+            changes=tuple(self.judge_change(change, days) for change in reversed(read_changes(self._project.root))),
             notes=notes,
             runs=runs,
         )
@@ -179,7 +179,7 @@ class Past:
         for id, steps in self._history.steps(self._target.name).items():
             measured = remembered.series(self._history, self._target.name, id, steps, since, self._now)
             for step, samples in measured.items():
-                points = sorted((one.at, one.total_ms / one.count) for one in samples)
+                points = sorted((sample.at, sample.total_ms / sample.count) for sample in samples)
                 found[id, step] = tuple(thinned(points))  # a year of all steps would fill the memory
         return found
 
@@ -196,8 +196,8 @@ class Past:
         traces: dict[tuple[str, str], str] = {}
         runs = list(published)
         for run in runs:
-            its = {id: f"{run.folder}/allure/index.html#{page}" for id, page in run.pages.items()}
-            pages |= its
+            run_pages = {id: f"{run.folder}/allure/index.html#{page}" for id, page in run.pages.items()}
+            pages |= run_pages
             weak = (
                 (result, found)
                 for judged in run.verdict.journeys
@@ -205,10 +205,10 @@ class Past:
                 if (found := judged.degradations_of(result))
             )
             for result, found in weak:
-                kept = (run.files.get(one.path) for one in result.evidence if one.kind == "trace")
+                kept = (run.files.get(evidence.path) for evidence in result.evidence if evidence.kind == "trace")
                 trace = next(filter(None, kept), "")
-                link = viewer_link(trace) if trace else its.get(result.journey.id, "")
-                slow = {told.step.split(" › ", 1)[0] for told in found}
+                link = viewer_link(trace) if trace else run_pages.get(result.journey.id, "")
+                slow = {degradation.step.split(" › ", 1)[0] for degradation in found}
                 traces |= {(result.journey.id, step): link for step in (*slow, "")} if link else {}
         return pages, traces, {run.verdict.run.started_at: f"{run.folder}/index.html" for run in runs}
 

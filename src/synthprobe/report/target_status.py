@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from synthprobe.goals.objectives import UNKNOWN_CAP, span
 from synthprobe.records.objective import ObjectiveStatus
-from synthprobe.records.standing import Standing
+from synthprobe.records.target_status import Standing
 
 
 def percent(value: float | None) -> str:
@@ -20,16 +20,16 @@ def percent(value: float | None) -> str:
 
 def watched(standing: Standing) -> dict[str, Any] | None:
     """How much of the last hours was looked at."""
-    told = standing.coverage
-    if told is None:
+    coverage = standing.coverage
+    if coverage is None:
         return None
     return {
-        "hours": f"{told.window_s / 3600:g}",
-        "coverage": percent(told.percent),
-        "judged": told.judged,
-        "elapsed": told.elapsed,
-        "gap": _gap(told.worst_gap_s),
-        "poor": told.judged < (1 - UNKNOWN_CAP) * told.elapsed,
+        "hours": f"{coverage.window_s / 3600:g}",
+        "coverage": percent(coverage.percent),
+        "judged": coverage.judged,
+        "elapsed": coverage.elapsed,
+        "gap": _gap(coverage.worst_gap_s),
+        "poor": coverage.judged < (1 - UNKNOWN_CAP) * coverage.elapsed,
     }
 
 

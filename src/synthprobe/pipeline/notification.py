@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from synthprobe import words
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import SPARE_S, AppriseChannel
-from synthprobe.alerts.due import concerns
+from synthprobe.alerts.schedule import concerns
 from synthprobe.alerts.heartbeat import Heartbeat, Signal
 from synthprobe.alerts.message import Background, Measured
 from synthprobe.alerts.outbox import Letter
@@ -25,7 +25,7 @@ from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.publishing import Published
 from synthprobe.pipeline.run_state import write_letters
-from synthprobe.pipeline.spare import open_outbox
+from synthprobe.pipeline.spare_folder import open_outbox
 from synthprobe.project import Project
 from synthprobe.records.incident import Incident
 from synthprobe.records.objective import Coverage
@@ -118,7 +118,7 @@ def _nobody_untold(
     taken = {incident.id for incident in incidents if incident.state == "acknowledged"}
     muted = {incident.id for incident in incidents if any(mute.holds(incident, now) for mute in mutes)}
     known = arrived | taken | muted | {incident.id for incident in incidents if silenced(incident)}
-    untold = [one.journey.id for one in verdict.journeys if one.outcome == "failed" and one.incident not in known]
+    untold = [judgement.journey.id for judgement in verdict.journeys if judgement.outcome == "failed" and judgement.incident not in known]
     if untold:
         notes.append(
             f"Failing, and nobody was told or has it: {', '.join(untold)}. The heartbeat says so with /fail. "
@@ -177,8 +177,8 @@ def _sentence(seen: JourneyVerdict, incident: Incident) -> str:
 
 def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:
     """Where the newest trace of the incident's journeys opens, once it is published."""
-    for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
-        for kept in (kept for result in reversed(one.results) for kept in result.evidence):
+    for judgement in (judgement for judgement in verdict.journeys if judgement.journey.id in incident.journeys):
+        for kept in (kept for result in reversed(judgement.results) for kept in result.evidence):
             if kept.kind == "trace" and kept.path:
                 return f"{site}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
     return ""
@@ -186,13 +186,13 @@ def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:
 
 def _backend_trace(verdict: Verdict, incident: Incident) -> str:
     """Where the newest attempt that did not pass opens in the target's own tracing tool."""
-    results = (r for one in verdict.journeys if one.journey.id in incident.journeys for r in reversed(one.results))
-    return next((one.backend_trace for one in results if one.backend_trace and one.outcome != "passed"), "")
+    results = (r for judgement in verdict.journeys if judgement.journey.id in incident.journeys for r in reversed(judgement.results))
+    return next((result.backend_trace for result in results if result.backend_trace and result.outcome != "passed"), "")
 
 
-def tell_watcher(project: Project, verdict: Verdict, *, told: bool, audit: str = "") -> None:
+def tell_watcher(project: Project, verdict: Verdict, *, notified: bool, audit: str = "") -> None:
     """Tell the watcher outside, if one is configured, what became of a slot, and the newest line of the audit."""
-    signal, text = _signal(verdict, told=told)
+    signal, text = _signal(verdict, notified=notified)
     text = "\n".join(filter(None, (text, audit)))
     _beat(project, signal, verdict.run.target, verdict.run.slot, project.redactor.text(text))
 
@@ -203,14 +203,14 @@ def beat_start(project: Project, target: str, slot: int) -> None:
         _beat(project, "start", target, slot)
 
 
-def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
+def _signal(verdict: Verdict, *, notified: bool) -> tuple[Signal, str]:
     """What the watcher hears of a run. Of one that policy kept from looking neither success nor failure: when that
     lasts, the watcher alarms as it does at silence.
     """
     if not verdict.blind and verdict.journeys and verdict.count("skipped") == len(verdict.journeys):
         return "log", f"Every journey was skipped. {verdict.journeys[0].cause}"
     judged = not verdict.blind and not verdict.count("unknown") and (bool(verdict.journeys) or verdict.is_idle)
-    if judged and not told:
+    if judged and not notified:
         return "fail", "Every journey was judged, and not everybody who must hear of it was told."
     return ("success" if judged else "fail"), ""
 

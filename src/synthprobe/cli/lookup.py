@@ -32,18 +32,18 @@ def present_journeys(project: Project) -> dict[str, Journey]:
     found: dict[str, Journey] = {}
     for name in project.config.targets:
         kept = read_inventory(inventory_file(project.folder, name))
-        found |= {one.id: one for one in (kept.journeys if kept else ())}
+        found |= {journey.id: journey for journey in (kept.journeys if kept else ())}
         found |= remembered.journeys(remembered.verdicts(project, name))
     with suppress(ConfigurationError):  # a file that cannot be collected takes nothing from what is known besides
-        found |= {one.id: one for one in collected_journeys(project)}
+        found |= {journey.id: journey for journey in collected_journeys(project)}
     return found
 
 
 def journey_ids(project: Project) -> set[str]:
     """Every journey's id, also of those that only the history knows."""
     with pipeline.open_history(project) as history:
-        seen = {one.journey for name in project.config.targets for one in history.observations(name, last=1)}
-        seen |= {id for one in history.incidents() if one.occurrences for id in one.journeys}
+        seen = {observation.journey for name in project.config.targets for observation in history.observations(name, last=1)}
+        seen |= {id for incident in history.incidents() if incident.occurrences for id in incident.journeys}
     return seen | set(present_journeys(project))
 
 
@@ -63,16 +63,16 @@ class RecordedIncidents:
         with pipeline.open_history(self._project) as history:
             found = history.incidents(target)
             self.notes, self.available = tuple(history.notes), history.available
-        self._read |= {one.id: one for one in found}
+        self._read |= {incident.id: incident for incident in found}
         return found
 
     def get(self, id: str) -> Incident:
         """The incident of that id."""
         known = self.all()
-        for one in known:
-            if one.id == id:
-                return one
-        there = ", ".join(one.id for one in known if one.state != "resolved") or "none"
+        for incident in known:
+            if incident.id == id:
+                return incident
+        there = ", ".join(incident.id for incident in known if incident.state != "resolved") or "none"
         blind = f" {' '.join(self.notes)}" if self.notes else ""
         raise ConfigurationError(
             f"There is no incident {id!r}. Open ones: {there}. See synthprobe incident list --all.{blind}"
@@ -86,22 +86,22 @@ class RecordedIncidents:
 
     def record(self, id: str, event: IncidentEvent) -> None:
         """Add a line to an incident's record."""
-        one = self.get(id)
-        self.put(replace(one, events=(*one.events, event)))
+        incident = self.get(id)
+        self.put(replace(incident, events=(*incident.events, event)))
 
 
 def known_incidents(project: Project, run: Path | None = None) -> Iterator[Incident]:
     """Incidents that are known: those that are recorded, then those the given run would open."""
-    kept = {one.id: one for one in RecordedIncidents(project).all()}
+    kept = {incident.id: incident for incident in RecordedIncidents(project).all()}
     yield from kept.values()
     try:
         verdict = judged_run(project, run)
     except ReportError:
         return
-    remembered = {one.journey.id for one in verdict.journeys if one.incident in kept}
-    for one in named_alone(verdict, runbooks_of(project)).incidents:
-        if remembered.isdisjoint((*one.journeys, *one.blocked)):
-            yield one
+    remembered = {judgement.journey.id for judgement in verdict.journeys if judgement.incident in kept}
+    for new_incident in named_alone(verdict, runbooks_of(project)).incidents:
+        if remembered.isdisjoint((*new_incident.journeys, *new_incident.blocked)):
+            yield new_incident
 
 
 def judged_run(project: Project, run: Path | None) -> Verdict:
