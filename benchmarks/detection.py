@@ -368,7 +368,9 @@ def print_false_alarms(groups: dict[str, list[Series]], rules: dict[str, Callabl
     print(f"{'':30}" + "".join(f"{group[:26]:<27}" for group in runs))
     print(f"{'runs':30}" + "".join(f"{n:<27,}" for n in runs.values()))
     for name, make in rules.items():
-        wrong = {group: sum(false_alarms(make, series) for series in all_series) for group, all_series in groups.items()}
+        wrong = {
+            group: sum(false_alarms(make, series) for series in all_series) for group, all_series in groups.items()
+        }
         wrong["pooled, without D"], wrong["pooled"] = sum(wrong[group] for group in pooled), sum(wrong.values())
         print(f"{name:30}" + "".join(f"{interval(wrong[group], runs[group]):<27}" for group in runs))
     aside = [series for group in pooled for series in groups[group][1::2]]

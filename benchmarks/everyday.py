@@ -52,7 +52,10 @@ def main() -> None:
                 print(f"{way}: {found[way][-1]}", flush=True)
             found["synthprobe report"].append(measured(ours, ["synthprobe", "report"]))
             print(f"synthprobe report: {found['synthprobe report'][-1]}", flush=True)
-    middle = {way: {key: statistics.median(measurement[key] for measurement in seen) for key in seen[0]} for way, seen in found.items()}
+    middle = {
+        way: {key: statistics.median(measurement[key] for measurement in seen) for key in seen[0]}
+        for way, seen in found.items()
+    }
     print(f"the 30 journeys of the dispatch centre, median of {rounds} alternating rounds")
     for way, figures in middle.items():
         print(f"{way:20} CPU {figures['cpu']:6.2f} s   wall {figures['wall']:6.2f} s")

@@ -787,14 +787,21 @@ def score(failures: Sequence[Failing], *, verbose: bool = False) -> tuple[Counte
         sums["wrong"] += named and not right
         sums["wrong and high"] += named and not right and diagnosis.sure == "high"
         sums["not told"] += silent
-        if diagnosis.candidate != "unknown" and len(failure.classes.split()) <= TELLING and diagnosis.rule != failure.misled:
+        if (
+            diagnosis.candidate != "unknown"
+            and len(failure.classes.split()) <= TELLING
+            and diagnosis.rule != failure.misled
+        ):
             rules[diagnosis.rule] += 1
             rules[f"{diagnosis.rule} right"] += diagnosis.candidate in failure.classes.split()
         if failure.misled:
             rules[failure.misled] += 1
         if verbose or (named and not right) or silent:
             mark = ("WRONG " if named and not right else "") + ("SILENT " if silent else "")
-            print(f"{mark}{failure.name}\n    {diagnosis.cause_class}, {diagnosis.rule}, {diagnosis.sure}: {diagnosis.why}")
+            print(
+                f"{mark}{failure.name}\n    {diagnosis.cause_class}, {diagnosis.rule}, "
+                f"{diagnosis.sure}: {diagnosis.why}"
+            )
     return sums, rules
 
 
@@ -802,7 +809,9 @@ def print_sums(failures: Sequence[Failing], *, verbose: bool) -> int:
     """Judge failures and print the sums; the exit code."""
     sums, rules = score(failures, verbose=verbose)
     names = sorted(name for name in rules if not name.endswith(" right"))
-    print("right verdicts of each rule: " + ", ".join(f"{name} {rules[f'{name} right']}/{rules[name]}" for name in names))
+    print(
+        "right verdicts of each rule: " + ", ".join(f"{name} {rules[f'{name} right']}/{rules[name]}" for name in names)
+    )
     print(f"{len(failures)} failures: {dict(sums)}")
     return 1 if sums["wrong"] or sums["not told"] else 0
 

@@ -287,7 +287,11 @@ def judge(state: State, verdict: Verdict, runbooks: Sequence[Runbook], sums: Cou
     causes = len(state.breaks)
     sums["states"] += 1
     sums["detected"] += bool(broken)
-    blind = [journey_verdict for journey_verdict in broken if journey_verdict.triage and journey_verdict.triage.cause_class == "probe"]
+    blind = [
+        journey_verdict
+        for journey_verdict in broken
+        if journey_verdict.triage and journey_verdict.triage.cause_class == "probe"
+    ]
     sums["detected only by who could not look"] += bool(broken) and len(blind) == len(broken)
     sums["incidents"] += len(named.incidents)
     sums["states with another number of incidents than causes"] += bool(broken) and len(named.incidents) != causes
@@ -307,7 +311,8 @@ def judge(state: State, verdict: Verdict, runbooks: Sequence[Runbook], sums: Cou
         sums["wrong"] += wrong
         sums["wrong and high"] += wrong and judgement.triage.sure == "high"
         print(
-            f"  {'WRONG ' if wrong else ''}{judgement.journey.id}: {cause_class}, {judgement.triage.rule}, {judgement.triage.sure}, "
+            f"  {'WRONG ' if wrong else ''}{judgement.journey.id}: {cause_class}, "
+            f"{judgement.triage.rule}, {judgement.triage.sure}, "
             f"{judgement.runbook or '-'}, {judgement.incident[-4:]}: {judgement.triage.why[:150]}"
         )
 

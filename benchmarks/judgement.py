@@ -107,7 +107,13 @@ def judge(
             sums["not so"] += 1
         print(
             _COLUMNS.format(
-                title[:34], judgement["outcome"], named, sure, judgement.get("incident", "")[-6:], found["rule"], "; ".join(marks)
+                title[:34],
+                judgement["outcome"],
+                named,
+                sure,
+                judgement.get("incident", "")[-6:],
+                found["rule"],
+                "; ".join(marks),
             )
         )
         print(f"      cause: {judgement.get('cause', '')[:230]}\n      why:   {found['why'][:330]}")
@@ -139,7 +145,10 @@ def started(system: str, situations: Sequence[Situation], keep: Path | None) -> 
         folder = project(system, Path(place), proxy.base_url)
         if system != "httpbin":
             good = run(folder, None, proxy.base_url, keep and keep / f"{system} as it should be.json")
-            ends = {judgement["journey"]["id"]: (judgement["outcome"], judgement.get("cause", "")) for judgement in good["journeys"]}
+            ends = {
+                judgement["journey"]["id"]: (judgement["outcome"], judgement.get("cause", ""))
+                for judgement in good["journeys"]
+            }
             print(f"\n{system}, as it should be: {ends}", flush=True)
         yield proxy, folder
 
@@ -169,7 +178,10 @@ def main(arguments: Sequence[str]) -> int:
                         verdict = run(copy, situation, proxy.base_url, kept)
                     judge(situation, verdict, sums, rules, verbose=given.verbose)
     names = sorted(name for name in rules if not name.endswith(" right"))
-    print("\nright verdicts of each rule: " + ", ".join(f"{name} {rules[f'{name} right']}/{rules[name]}" for name in names))
+    print(
+        "\nright verdicts of each rule: "
+        + ", ".join(f"{name} {rules[f'{name} right']}/{rules[name]}" for name in names)
+    )
     print(f"{dict(sums)}; {time.monotonic() - began:.0f} s")
     return 1 if sums["wrong"] or sums["not so"] or sums["not told"] else 0
 

@@ -230,7 +230,9 @@ def main() -> int:
         codes = Counter(str(row["code"]) for row in rounds)
         code_counts = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
         green, orphans, late = map(str, sums)
-        table.add_row(*event, str(len(rounds)), f"{whole}/{len(rounds)}", green, orphans, f"{longest:.1f}", late, code_counts)
+        table.add_row(
+            *event, str(len(rounds)), f"{whole}/{len(rounds)}", green, orphans, f"{longest:.1f}", late, code_counts
+        )
     console = Console(width=130)
     console.print(table)
     loads = sorted(float(row.get("load", 0)) for row in rows)  # type: ignore[arg-type]

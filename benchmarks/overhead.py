@@ -219,7 +219,10 @@ def show(
 ) -> None:
     """Print the figures beside their targets."""
     console = Console(width=100, highlight=False)
-    middle = {way: {key: statistics.median(measurement[key] for measurement in all_) for key in all_[0]} for way, all_ in found.items()}
+    middle = {
+        way: {key: statistics.median(measurement[key] for measurement in all_) for key in all_[0]}
+        for way, all_ in found.items()
+    }
     bare = middle["bare"]
     table = Table(title=f"20 browser + 40 API journeys, median of {rounds} alternating rounds")
     for heading in ("way", "CPU s", "× bare", "wall s", "× bare", "peak MB"):

@@ -259,7 +259,16 @@ def kill(name: str, kills: int) -> tuple[list[str], list[str]]:
     lost, kept = Counter(before) - Counter(after), Counter(after) - Counter(before)
     wrong += [f"{label} was somebody else's and is gone" for label in lost]
     wrong += [f"{label} was left behind" for label in kept]
-    row = [name, killed, left, statuses["removed"], statuses["gone"], sum(kept.values()), sum(lost.values()), len(wrong)]
+    row = [
+        name,
+        killed,
+        left,
+        statuses["removed"],
+        statuses["gone"],
+        sum(kept.values()),
+        sum(lost.values()),
+        len(wrong),
+    ]
     return [str(cell) for cell in row], wrong
 
 

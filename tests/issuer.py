@@ -28,7 +28,14 @@ class Issuer:
 
     def token(self, *, key: Any = None, kid: str = "one", **claims: Any) -> str:
         now = int(time.time())
-        payload = {"iss": self.url, "aud": "synthprobe", "iat": now, "exp": now + 300, "actor_id": self.person, **claims}
+        payload = {
+            "iss": self.url,
+            "aud": "synthprobe",
+            "iat": now,
+            "exp": now + 300,
+            "actor_id": self.person,
+            **claims,
+        }
         kept = {name: value for name, value in payload.items() if value is not None}
         return jwt.encode(kept, key or self.key, "RS256", headers={"kid": kid})
 

@@ -99,8 +99,8 @@ class Fleet:
             step = Step(title="open", status="failed" if failure else "passed", started_at=at, duration_s=took_s)
             cause = {"failed": "expected 200, got 500", "unknown": "browser: it died"}.get(outcome, "")
             result = Result(
-                run_id=run.id, target=self.target, journey=journey_record, attempt=1, outcome=outcome, cause=cause, started_at=at,
-                duration_s=took_s + 0.1, steps=(step,), failure=failure,
+                run_id=run.id, target=self.target, journey=journey_record, attempt=1, outcome=outcome, cause=cause,
+                started_at=at, duration_s=took_s + 0.1, steps=(step,), failure=failure,
             )  # fmt: skip
             judged.append(JourneyVerdict(journey=journey_record, outcome=outcome, cause=cause, results=(result,)))
         return Verdict(run=run, journeys=tuple(judged), finished_at=at + timedelta(seconds=1))

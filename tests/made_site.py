@@ -21,7 +21,9 @@ def publish(
 ) -> Path:
     """Publish whole runs; the first page."""
     runs = [
-        JudgedRun(folder=folder, verdict=pipeline.read_verdict(folder / "verdict.json"), label=(labels or {}).get(folder, ""))
+        JudgedRun(
+            folder=folder, verdict=pipeline.read_verdict(folder / "verdict.json"), label=(labels or {}).get(folder, "")
+        )
         for folder in folders
     ]
     whole = Whole(state=site.parent / "state", allure=allure)

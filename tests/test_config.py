@@ -125,7 +125,11 @@ def test_what_is_wrong_with_any_target_is_told_at_once_with_its_line_and_no_pass
     ]
     found = sorted(mistakes, key=lambda sentence: int(sentence.split(":")[1].split()[0]))
     for line, says in expected:
-        assert any(sentence.startswith(f"synthprobe.toml:{line} ") and says in sentence for sentence in found), (line, says, found)
+        assert any(sentence.startswith(f"synthprobe.toml:{line} ") and says in sentence for sentence in found), (
+            line,
+            says,
+            found,
+        )
 
 
 def test_pyproject_serves_as_well(tmp_path: Path):

@@ -82,7 +82,9 @@ def test_every_available_unit_is_recommended(desk: Api, caller):
         for place in (here, {"lat": 47.75, "lng": -122.1}):
             found = desk.get("/api/recommend", params=place).expect(200)
             for near_unit in found.json_rows("units", key="id", order=("distance_km",), at_least=0):
-                assert abs(near_unit["distance_km"] - km(place, near_unit)) < 0.1, f"{near_unit['id']} is {km(place, near_unit):.2f} km away"
+                assert abs(near_unit["distance_km"] - km(place, near_unit)) < 0.1, (
+                    f"{near_unit['id']} is {km(place, near_unit):.2f} km away"
+                )
 
 
 @pytest.mark.journey(id="unit-status", owner="fleet-desk", severity="blocker", runbook="unit-status", uses_per_day=9000)

@@ -154,7 +154,8 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows,
 def written(incident: dict) -> list[str]:
     """An incident as its row on the board says it."""
     return [
-        str(incident["priority"]), incident["number"], incident["type"], incident["address"], incident["status"], ", ".join(incident["units"]),
+        str(incident["priority"]), incident["number"], incident["type"], incident["address"],
+        incident["status"], ", ".join(incident["units"]),
     ]  # fmt: skip
 
 
@@ -175,7 +176,9 @@ def test_the_lists_of_the_board_agree(desk: Api):
         for listed_unit in units[:: max(1, len(units) // 3)]:
             kept = {name: value for name, value in listed_unit.items() if name not in MOVING}
             own = desk.get(f"/api/units/{listed_unit['id']}").expect(200).json_has(*MOVING, **kept).json
-            assert own["fix_at"] >= listed_unit["fix_at"], f"{listed_unit['id']} was at {own['fix_at']}, listed with {listed_unit['fix_at']}"
+            assert own["fix_at"] >= listed_unit["fix_at"], (
+                f"{listed_unit['id']} was at {own['fix_at']}, listed with {listed_unit['fix_at']}"
+            )
             assert in_area(own), f"{listed_unit['id']} is at {own['lat']}, {own['lng']}"
         for listed_unit in incidents[:: max(1, len(incidents) // 2)]:
             desk.get(f"/api/incidents/{listed_unit['number']}").expect(200).json_has(**listed_unit)
@@ -189,13 +192,23 @@ def test_the_lists_of_the_board_agree(desk: Api):
     with step("no incident comes from the future, none is closed", checks="invariant"):
         latest = answer.server_now + timedelta(seconds=5)
         for listed_unit in incidents:
-            assert datetime.fromisoformat(listed_unit["created_at"]) < latest, f"{listed_unit['number']} was made {listed_unit['created_at']}"
-            assert listed_unit["status"] not in {"Closed", "Cancelled"}, f"{listed_unit['number']} is {listed_unit['status']}"
+            assert datetime.fromisoformat(listed_unit["created_at"]) < latest, (
+                f"{listed_unit['number']} was made {listed_unit['created_at']}"
+            )
+            assert listed_unit["status"] not in {"Closed", "Cancelled"}, (
+                f"{listed_unit['number']} is {listed_unit['status']}"
+            )
     with step("each has a type, a priority and an address, and lies in this centre's area", checks="invariant"):
         for listed_unit in incidents:
-            assert all((listed_unit["type"], listed_unit["address"])), f"{listed_unit['number']} has no type or no address: {listed_unit}"
-            assert listed_unit["priority"] in range(1, 6), f"{listed_unit['number']} has the priority {listed_unit['priority']}"
-            assert listed_unit["lat"] is None or in_area(listed_unit), f"{listed_unit['number']} lies at {listed_unit['lat']}, {listed_unit['lng']}"
+            assert all((listed_unit["type"], listed_unit["address"])), (
+                f"{listed_unit['number']} has no type or no address: {listed_unit}"
+            )
+            assert listed_unit["priority"] in range(1, 6), (
+                f"{listed_unit['number']} has the priority {listed_unit['priority']}"
+            )
+            assert listed_unit["lat"] is None or in_area(listed_unit), (
+                f"{listed_unit['number']} lies at {listed_unit['lat']}, {listed_unit['lng']}"
+            )
     with step("units and incidents name each other", checks="invariant"):
         by_incident = {(number, incident["number"]) for incident in incidents for number in incident["units"]}
         by_unit = {(unit["id"], unit["incident"]) for unit in units if unit["incident"]}

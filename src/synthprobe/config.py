@@ -176,7 +176,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             >>> Config(heartbeat=HeartbeatConfig(url="env:HEARTBEAT")).secret_sources()
             {'heartbeat.url': 'env:HEARTBEAT'}
         """
-        declared = {f"{of}.{name}": source for of, target in self.targets.items() for name, source in target.secrets.items()}
+        declared = {
+            f"{of}.{name}": source for of, target in self.targets.items() for name, source in target.secrets.items()
+        }
         declared |= {"heartbeat.url": self.heartbeat.url, "history.url": self.history.url}
         declared |= {"telemetry.otlp_url": self.telemetry.otlp_url, "telemetry.push_url": self.telemetry.push_url}
         for route in self.alerts.routes:

@@ -142,7 +142,10 @@ def cause(failure: Failure) -> str:
     found = failure.finding
     if found is not None and found.sought is not None and failure.kind in {"expectation", "timeout"}:
         return looked_for(found.sought)
-    is_expectation = failure.kind in {"expectation", "throttled"}  # elsewhere the message says more than what was expected
+    is_expectation = failure.kind in {
+        "expectation",
+        "throttled",
+    }  # elsewhere the message says more than what was expected
     if not is_expectation or found is None or found.contradiction is None:
         return next(iter(failure.message.strip().splitlines()), "")
     return (_waited(found.wait) if found.wait else "") + contradiction(found.contradiction)

@@ -69,7 +69,9 @@ def create(store: Store) -> None:
         salt = os.urandom(16)
         rows.append((name, role, salt, _hash(password, salt), unit))
     store.fill("INSERT INTO account VALUES (?, ?, ?, ?, ?, '')", rows)
-    store.fill("INSERT INTO role_grant VALUES (?, ?)", [(role, action) for role, all_ in GRANTS.items() for action in all_])
+    store.fill(
+        "INSERT INTO role_grant VALUES (?, ?)", [(role, action) for role, all_ in GRANTS.items() for action in all_]
+    )
 
 
 def log_in(store: Store, faults: Faults, name: str, password: str) -> str | None:

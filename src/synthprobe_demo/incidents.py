@@ -88,7 +88,9 @@ def marked(store: Store, marker: str) -> list[dict[str, Any]]:
 
 def _units_one_by_one(store: Store, number: str) -> list[str]:
     ids = [row["id"] for row in store.all("SELECT id FROM unit ORDER BY id")]
-    return [id for id in ids if (store.first_row("SELECT incident FROM unit WHERE id = ?", id) or {})["incident"] == number]
+    return [
+        id for id in ids if (store.first_row("SELECT incident FROM unit WHERE id = ?", id) or {})["incident"] == number
+    ]
 
 
 def get(store: Store, number: str) -> dict[str, Any] | None:

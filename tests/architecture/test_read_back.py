@@ -159,7 +159,8 @@ def test_no_code_reads_three_words_of_any_sentence_in_the_source():
         for path, source in sources.items()
         if str(path.relative_to(SOURCE)) not in MASKS_ONLY
         for line, text in looks(source)
-        if len(text.split()) >= 3 and any(text.strip() in sentence and text.strip() != sentence.strip() for sentence in lines)
+        if len(text.split()) >= 3
+        and any(text.strip() in sentence and text.strip() != sentence.strip() for sentence in lines)
     ]
     assert not found, "Make what is read here a field of a record:\n" + "\n".join(found)
 

@@ -83,8 +83,8 @@ def test_both_attempts_tell_the_same_requests_with_their_bodies(ran):
         requests = [entry["snapshot"] for entry in entries if entry["type"] == "resource-snapshot"]
         bodies = [request["response"]["content"].get("_file", "") for request in requests]
         assert {body for body in bodies if body} <= set(named)
-        exchanges = {(request["request"]["method"], request["request"]["url"].rpartition("/")[2], request["response"]["status"])
-                for request in requests}  # fmt: skip
+        exchanges = {(request["request"]["method"], request["request"]["url"].rpartition("/")[2],
+                      request["response"]["status"]) for request in requests}  # fmt: skip
         return exchanges, sum(b"is wrong" in named.get(body, b"") for body in bodies)
 
     first, second = map(asked, attempts(ran, "test_broken"))
@@ -92,7 +92,9 @@ def test_both_attempts_tell_the_same_requests_with_their_bodies(ran):
     assert first == second
     assert first[1] >= 1
     facts = [result.facts for result in attempts(ran, "test_broken")]
-    answered = [[(answer.method, answer.path, answer.status, answer.content_type) for answer in each.answers] for each in facts]
+    answered = [
+        [(answer.method, answer.path, answer.status, answer.content_type) for answer in each.answers] for each in facts
+    ]
     assert answered[0] == answered[1]
     assert facts[0].pages == facts[1].pages
 
@@ -111,7 +113,9 @@ def test_a_failure_that_came_once_says_why_snapshots_are_missing(ran):
 
 
 def test_an_assertion_in_a_handler_of_events_counts(ran):
-    assert {(attempt.outcome, attempt.failure.kind) for attempt in attempts(ran, "test_handler")} == {("failed", "expectation")}
+    assert {(attempt.outcome, attempt.failure.kind) for attempt in attempts(ran, "test_handler")} == {
+        ("failed", "expectation")
+    }
 
 
 def test_a_har_of_the_journeys_own_goes_first(ran):

@@ -106,7 +106,9 @@ def test_the_library_that_playwrights_driver_misses_on_a_bare_system_is_installe
     node, messages = script(driver / "node", BARE), []
     script(tmp_path / "bin" / "apt-get", f'test "$*" = "install -y libatomic1" && touch {node}.library; exit 0')
     assert "libatomic.so.1" in driver_trouble(driver)
-    install_driver_library(messages.append, driver=driver, environ={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, root=True)
+    install_driver_library(
+        messages.append, driver=driver, environ={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, root=True
+    )
     assert messages == ["Installing libatomic1 with apt-get: Playwright's driver needs it."]
     assert driver_trouble(driver) == ""
 

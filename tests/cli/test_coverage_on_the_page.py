@@ -52,8 +52,12 @@ def test_coverage_and_worst_gap_stand_beside_availability_f45(root, page_of, wid
     expect(watched).to_contain_text("Too little was looked at")
     availability = "100 %" if worst == "passed" else "88.88 %"
     for journey, wanted in (("search", "95 % in 7 d"), ("report", "99 % in 30 d")):
-        standing = page.locator(f"tr[data-journey={journey}] .standing, article:has([data-journey={journey}]) .standing")
-        expect(standing).to_have_text(f"availability {availability}, coverage 90 %, worst gap 10 m (objective {wanted})")
+        standing = page.locator(
+            f"tr[data-journey={journey}] .standing, article:has([data-journey={journey}]) .standing"
+        )
+        expect(standing).to_have_text(
+            f"availability {availability}, coverage 90 %, worst gap 10 m (objective {wanted})"
+        )
         expect(standing).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     (target,) = json.loads((root / ".synthprobe" / "site" / "status.json").read_text())["targets"]

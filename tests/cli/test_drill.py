@@ -177,7 +177,9 @@ def test_a_fix_that_does_not_exist_is_a_sentence(place, tmp_path):
 
 def test_journeys_that_stay_red_are_a_sentence(centre, place, tmp_path):
     centre.fault("search_cached")
-    sentence = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], lambda ids: dict.fromkeys(ids, "failed"))
+    sentence = place.mend(
+        runbook(tmp_path, "search-cached"), ["records-search"], lambda ids: dict.fromkeys(ids, "failed")
+    )
     assert sentence.startswith("The fix restore-setting did not help:")
     assert "records-search: failed" in sentence
 

@@ -53,6 +53,8 @@ def test_the_oncall_page_leads_to_board_measures_runbooks_and_allure(project):
         assert first.resolve() in {path.resolve() for path in beside.values()}, "and back"
         assert [name for name, path in beside.items() if not path.is_file()] == []
     words = re.search(r"In a terminal: <code>(.*?)</code>", found["runbooks/index.html"].read_text())[1].split()
-    process = subprocess.run([sys.executable, "-m", *words, "demo"], cwd=root, capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        [sys.executable, "-m", *words, "demo"], cwd=root, capture_output=True, text=True, check=False
+    )
     assert process.returncode == 0, process.stderr
     assert found["runbooks/index.html"].parent / "it-is-down.html" in links(found["runbooks/index.html"]).values()

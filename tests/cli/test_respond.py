@@ -197,8 +197,8 @@ def test_without_fixes_the_list_says_how_one_is_written(here, project):
 def test_only_a_fix_that_helped_is_noted_as_what_ended_the_incident(here, project, monkeypatch, helped, how):
     shutil.copytree(ROOT / "fixes", here / "fixes", ignore=shutil.ignore_patterns("__pycache__"))
     now = datetime.now(UTC)
-    incident = Incident(id="I-2", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
-                   opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))  # fmt: skip
+    incident = Incident(id="I-2", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s",
+                   title="t", opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))  # fmt: skip
     incidents = RecordedIncidents(Project.at(here))
     incidents.put(incident)
     monkeypatch.setattr(FixDesk, "apply", lambda *_, **__: Done(ok=helped, changed=True, text="done"))

@@ -91,7 +91,9 @@ def test_match_says_which_page_why_and_what_was_next(project):
     assert done.exit_code == 0, done.output
     output = " ".join(done.output.split())
     assert "dead-button" in output
-    assert "why It knows this failure: rule is script-error, journey is call-*, the message holds /intakeQueue" in output
+    assert (
+        "why It knows this failure: rule is script-error, journey is call-*, the message holds /intakeQueue" in output
+    )
     assert "target demo incident " in output
     assert "A script of the page broke: ReferenceError: intakeQueue is not defined" in output
     assert "next call-intake: General page for call-intake." in output
@@ -111,7 +113,11 @@ def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
 
 
 def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
-    incident = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.journeys == ("unit-status",))
+    incident = next(
+        known_incident
+        for known_incident in known_incidents(Project.at(project))
+        if known_incident.journeys == ("unit-status",)
+    )
     done = call("new", incident.fingerprint)
     assert done.exit_code == 0, done.output
     (path,) = (project / "runbooks").glob("unit-status-*.md")
@@ -120,7 +126,9 @@ def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
     assert isinstance(again.exception, SynthprobeError)
     done = noted(incident.id, "--runbook", "missing", "--by", "first-line")
     assert "runbook new" in done.output
-    found = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.id == incident.id)
+    found = next(
+        known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.id == incident.id
+    )
     assert (found.runbook_outcome, found.events[-1].role) == ("missing", "first-line")
     assert [(mark.runbook, mark.worth) for mark in marks([found])] == [(found.runbook, "missing")]
 
@@ -181,7 +189,11 @@ def test_journeys_without_an_id_need_a_page_as_well(project):
 
 
 def test_a_page_that_did_not_help_twice_in_a_row_is_stale_until_it_is_rewritten(project):
-    incident = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.journeys == ("call-intake",))
+    incident = next(
+        known_incident
+        for known_incident in known_incidents(Project.at(project))
+        if known_incident.journeys == ("call-intake",)
+    )
     assert noted(incident.id, "--runbook", "outdated").exit_code == 0
     assert checked().exit_code == 0
     assert noted(incident.id, "--runbook", "outdated").exit_code == 0
@@ -231,7 +243,11 @@ def git(folder, *words, when="2026-01-01T00:00:00Z"):
 
 def test_a_draft_is_not_chosen_before_it_is_finished(project):
     before = call("match").output
-    incident = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.journeys == ("unit-status",))
+    incident = next(
+        known_incident
+        for known_incident in known_incidents(Project.at(project))
+        if known_incident.journeys == ("unit-status",)
+    )
     assert call("new", incident.fingerprint).exit_code == 0
     assert call("match").output == before
     done = checked()
@@ -243,7 +259,11 @@ def test_a_draft_of_what_is_over_is_filled_from_the_run_that_saw_it_last(project
     runs = project / ".synthprobe" / "runs" / "demo"
     folder = runs / "1-a"
     verdict = pipeline.explain_run(Project.at(project), folder, pipeline.judge(folder))
-    incident = next(known_incident for known_incident in known_incidents(Project.at(project)) if known_incident.journeys == ("unit-status",))
+    incident = next(
+        known_incident
+        for known_incident in known_incidents(Project.at(project))
+        if known_incident.journeys == ("unit-status",)
+    )
     incident = msgspec.structs.replace(incident, first_seen_at=NOW, last_seen_at=NOW, state="resolved", resolved_at=NOW)
     with pipeline.open_history(Project.at(project)) as history:
         history.put_incident(incident)

@@ -76,7 +76,9 @@ def test_no_spell_stops_the_detector_and_a_restart_changes_nothing(spells, seed)
                 assert alarm.since <= alarm.time or backwards
                 if alarm.lane == "paging" or alarm.rule == "eased":
                     assert (alarm.first_since != 0) == before
-                    assert alarm.now_ms > alarm_ms or alarm.rule == "eased", "inside an alarm only what is worse is told"
+                    assert alarm.now_ms > alarm_ms or alarm.rule == "eased", (
+                        "inside an alarm only what is worse is told"
+                    )
                     alarm_ms = alarm.now_ms
         if episode["accepted"]:
             assert whole.accept() == restarted.accept()
@@ -128,7 +130,9 @@ def test_a_failing_journey_always_has_an_open_incident_and_never_two(looks):
         still_open = [incident for incident in incidents.values() if incident.state != "resolved"]
         for observation in seen:
             before = history.setdefault(observation.journey, [])
-            own_incidents = [i for i in still_open if i.kind == "failing" and observation.journey in (*i.journeys, *i.blocked)]
+            own_incidents = [
+                i for i in still_open if i.kind == "failing" and observation.journey in (*i.journeys, *i.blocked)
+            ]
             newest = max((old.at for old in before if old.location == location), default=observation.at)
             if observation.outcome == "failed" and newest <= observation.at:
                 assert own_incidents, "somebody must hear of it"

@@ -57,7 +57,8 @@ def test_only_what_is_slower_than_its_own_usual_is_looked_at_again(states):
 def test_a_failed_journey_has_its_second_attempt_and_is_not_looked_at_again(states):
     slow = verdict(60, usual(search=2.0))
     failed = tuple(
-        replace(journey, results=(replace(journey.results[0], outcome="failed"),), outcome="failed") for journey in slow.journeys
+        replace(journey, results=(replace(journey.results[0], outcome="failed"),), outcome="failed")
+        for journey in slow.journeys
     )
     assert suspect(replace(slow, journeys=failed), states) == ()
 

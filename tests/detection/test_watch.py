@@ -58,7 +58,9 @@ def test_a_page_that_begins_to_jump_about_is_told_as_a_number_without_a_unit():
             duration_s=0.07, steps=steps,
         )  # fmt: skip
         judgement = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
-        watched = watch(Verdict(run=run, journeys=(judgement,), finished_at=at + timedelta(seconds=1)), states, least_ms=50)
+        watched = watch(
+            Verdict(run=run, journeys=(judgement,), finished_at=at + timedelta(seconds=1)), states, least_ms=50
+        )
         states = watched.states
     (worsening,) = watched.verdict.journeys[0].degradations
     assert worsening.message.startswith("open › jumps takes 25.0 × its usual 0.01 since 03:20 (4 runs)")

@@ -41,7 +41,12 @@ def test_refused_and_slow_answers_and_those_of_the_broken_step_are_kept():
         NetworkRequest(method="POST", url="http://t/b", status=500, duration_ms=9, resource_type="fetch", node="b")
     ]
     facts = facts_of(asked, browsed, [], broken="save › read › deeper")
-    assert {answer.path: answer.by for answer in facts.answers} == {"/slow": "api", "/no": "api", "/b": "page", "/inside": "api"}
+    assert {answer.path: answer.by for answer in facts.answers} == {
+        "/slow": "api",
+        "/no": "api",
+        "/b": "page",
+        "/inside": "api",
+    }
     inside = next(answer for answer in facts.answers if answer.path == "/inside")
     assert (inside.age_s, inside.content_type, inside.build) == (12, "text/html", "7")
     assert next(answer.reason for answer in facts.answers if answer.status == 403) == "Your role may not do that."

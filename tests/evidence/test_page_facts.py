@@ -117,7 +117,9 @@ def test_a_request_that_is_never_answered_is_a_fact(results):
     hanging = next(answer for answer in results["hanging"].facts.answers if answer.path == "/hang")
     assert (hanging.method, hanging.status, hanging.resource, hanging.step) == ("GET", 0, "document", "go on")
     asked = [answer for answer in results["renamed"].facts.answers if answer.path == "/often"]
-    assert {answer.status for answer in asked} == {200}, "what was sent a moment before the journey broke is no such fact"
+    assert {answer.status for answer in asked} == {200}, (
+        "what was sent a moment before the journey broke is no such fact"
+    )
 
 
 def test_what_is_refused_in_a_journey_that_passes_is_kept_beside_where_a_password_was_sent(results):

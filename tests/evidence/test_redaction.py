@@ -123,7 +123,9 @@ def test_a_picture_says_nothing_but_what_it_shows(redactor):
     header = chunk(b"IHDR", (1).to_bytes(4) * 2 + b"\x08\0\0\0\0")
     shown = header + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
     secret = SECRETS[0].encode()
-    packed = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(secret)) + chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(secret))
+    packed = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(secret)) + chunk(
+        b"iTXt", b"a\0\1\0\0\0" + zlib.compress(secret)
+    )
     png = b"\x89PNG\r\n\x1a\n" + header + chunk(b"tEXt", b"a\0" + secret) + packed + shown[len(header) :] + secret
     assert redactor.content(png, "image/png") == b"\x89PNG\r\n\x1a\n" + shown
     hidden = b"\x89PNG\r\n\x1a\n" + header + packed + shown[len(header) :]

@@ -100,4 +100,6 @@ def test_f23_a_cache_that_does_not_tell_its_age_is_seen_by_the_newest_answer(pro
         cache.keep("/kept")
         project.configure(cache.url)
         result = project.run().results["test_it"]
-    assert (result.outcome, [degradation.kind for degradation in result.degradations]) == ("degraded", ["stale"]), result.cause
+    assert (result.outcome, [degradation.kind for degradation in result.degradations]) == ("degraded", ["stale"]), (
+        result.cause
+    )

@@ -88,7 +88,9 @@ def ran(tmp_path_factory, new_project):
 
 def test_sessions_pages_and_clients_go_through_it_and_no_farther_than_without_it_f71(ran):
     done, asked, seen, arrived = ran
-    outcomes = {name: (result.outcome, result.failure.kind if result.failure else "") for name, result in done.results.items()}
+    outcomes = {
+        name: (result.outcome, result.failure.kind if result.failure else "") for name, result in done.results.items()
+    }
     astray = ("failed", "egress")
     assert outcomes.pop("test_page_elsewhere") == outcomes.pop("test_api_elsewhere") == astray, done.output
     assert outcomes.pop("canary-must-fail") == ("failed", "expectation")
@@ -121,7 +123,9 @@ def test_a_proxy_that_is_down_is_no_fault_of_the_target_f79(project):
     done = project.run()
     seen = {name: (result.outcome, result.failure and result.failure.kind) for name, result in done.results.items()}
     assert seen == dict.fromkeys(("test_api", "test_waiting", "test_page", "test_client"), ("unknown", "proxy"))
-    assert [result.cause for result in done.results.values() if "127.0.0.1:9 cannot be reached" not in result.cause] == []
+    assert [
+        result.cause for result in done.results.values() if "127.0.0.1:9 cannot be reached" not in result.cause
+    ] == []
 
 
 ANSWERS = {

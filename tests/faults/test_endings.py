@@ -41,7 +41,9 @@ class Run:
 
     @property
     def outcomes(self) -> dict[str, tuple[str, str]]:
-        return {journey.journey.id.rsplit(".", 1)[-1]: (journey.outcome, journey.cause) for journey in self.verdict.journeys}
+        return {
+            journey.journey.id.rsplit(".", 1)[-1]: (journey.outcome, journey.cause) for journey in self.verdict.journeys
+        }
 
 
 @pytest.fixture
@@ -179,7 +181,9 @@ def test_a_journey_that_a_conftest_takes_out_is_not_said_to_have_met_an_end_f91(
     left_out, sentence = ended.verdict.notes
     assert left_out.startswith("1 journey was left out of this run by -k, -m, --deselect or a plugin, and not judged: ")
     assert "journeys/check_it.py::check_third" in left_out
-    assert sentence.startswith("pytest left journeys out, and 1 journey that had not begun was given to a fresh process")
+    assert sentence.startswith(
+        "pytest left journeys out, and 1 journey that had not begun was given to a fresh process"
+    )
 
 
 def test_a_fresh_process_that_ends_early_too_is_not_explained_by_the_words_of_the_first(project, run):

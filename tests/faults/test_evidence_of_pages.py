@@ -149,7 +149,9 @@ def test_a_page_that_is_still_open_when_a_fixtures_end_breaks_is_pictured_f96(ra
 
 
 def test_the_end_of_a_shared_fixture_says_that_it_is_shared_f96(ran):
-    (broken,) = [result for result in ran.results.values() if result.failure and "module's ledger" in result.failure.message]
+    (broken,) = [
+        result for result in ran.results.values() if result.failure and "module's ledger" in result.failure.message
+    ]
     assert broken.outcome == "failed"
     assert any("journeys of one module share" in note for note in broken.notes)
 

@@ -9,8 +9,8 @@ from test_alerts import NOW, config, environ, incident, other, receiver
 
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel, read_back
-from synthprobe.alerts.schedule import due
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
+from synthprobe.alerts.schedule import due
 from synthprobe.errors import ConfigurationError
 
 __all__ = ["environ", "other", "receiver"]

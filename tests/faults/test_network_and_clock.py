@@ -99,7 +99,9 @@ def test_a_wrong_clock(judged, clock, row, ahead_s, age_s, outcome):
     (judgement,) = verdict.journeys
     assert judgement.outcome == outcome
     if outcome == "unknown":
-        assert judgement.cause.startswith("clock: The clocks of this machine and of the target differ by 9"), judgement.cause
+        assert judgement.cause.startswith("clock: The clocks of this machine and of the target differ by 9"), (
+            judgement.cause
+        )
 
 
 def test_f49_a_backlog_of_slots_judges_the_newest_once(judged, clock):

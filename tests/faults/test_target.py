@@ -161,7 +161,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, JourneyVerdict]:
 
 
 def uses(body: str) -> list[str]:
-    return [fixture for fixture in ("api", "open_api", "page", "request", "secrets") if re.search(rf"\b{fixture}[.(\[]", body)]
+    return [
+        fixture
+        for fixture in ("api", "open_api", "page", "request", "secrets")
+        if re.search(rf"\b{fixture}[.(\[]", body)
+    ]
 
 
 def verdicts(root: Path) -> dict[str, JourneyVerdict]:

@@ -12,10 +12,10 @@ import pytest
 from test_alerts import NOW, config, environ, incident, other, outbox, receiver, tell
 from typer.testing import CliRunner
 
-from synthprobe.alerts.schedule import due
 from synthprobe.alerts.message import TITLE_CHARACTERS, Alert, Background, Measured
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig
+from synthprobe.alerts.schedule import due
 from synthprobe.cli.main import app
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
@@ -54,7 +54,11 @@ def test_twelve_days_of_flapping_and_degraded_slots_are_at_most_six_messages():
             fingerprint={"d": "v2:00000000000000d0", "i": "v2:00000000000000f0"}.get(mark, ""),
             step="" if mark == "." else "search by name", cause="" if mark == "." else "slow",
         )  # fmt: skip
-        over = [known_incident for known_incident in known if known_incident.state == "resolved" and at - known_incident.resolved_at < 8 * DAY]
+        over = [
+            known_incident
+            for known_incident in known
+            if known_incident.state == "resolved" and at - known_incident.resolved_at < 8 * DAY
+        ]
         going = [known_incident for known_incident in known if known_incident.state != "resolved"]
         known = [*over, *follow(going, [here], {"search": seen[-24:]}, at).incidents]
         seen.append(here)

@@ -150,7 +150,10 @@ def test_a_name_that_is_looked_up_for_ever_costs_seconds_and_no_verdict_f03(begi
     run = begin(FAILS + lookup, PYTHONPATH=str(tmp_path), **names)
     output = run.communicate(timeout=60)[0]
     assert run.returncode == 1, output
-    failures = {judgement.journey.id.rpartition("_")[2]: judgement.results[-1].failure for judgement in verdict_of(tmp_path).journeys}
+    failures = {
+        judgement.journey.id.rpartition("_")[2]: judgement.results[-1].failure
+        for judgement in verdict_of(tmp_path).journeys
+    }
     assert "no connection was made within 1 s: its name was not resolved" in failures["lookup"].message
     assert "db.hangs.example" in output
 
@@ -177,7 +180,9 @@ def test_a_signal_ends_a_run_in_time_although_nobody_answers_and_the_message_wai
     output = run.communicate(timeout=40)[0]
     took = time.monotonic() - began
     assert (run.returncode, took < seconds) == (1, True), f"{took:.1f} s\n{output}"
-    outcomes = {judgement.journey.id.rpartition(".")[2]: judgement.outcome for judgement in verdict_of(tmp_path).journeys}
+    outcomes = {
+        judgement.journey.id.rpartition(".")[2]: judgement.outcome for judgement in verdict_of(tmp_path).journeys
+    }
     assert outcomes == {"bad": "failed", "waits": "unknown"} or outcomes == {
         "test_bad": "failed",
         "test_waits": "unknown",
@@ -204,6 +209,9 @@ def test_a_run_that_froze_is_ended_and_overtaken_once_its_lease_is_over_f48(begi
     assert frozen.wait(timeout=5) == -signal.SIGKILL
     assert psutil.wait_procs(family, timeout=5)[1] == []
     verdicts = sorted(tmp_path.glob(".synthprobe/runs/demo/*/verdict.json"), key=lambda path: path.parent.name)
-    outcomes = [[judgement.outcome for judgement in msgspec.json.decode(p.read_bytes(), type=Verdict).journeys] for p in verdicts]
+    outcomes = [
+        [judgement.outcome for judgement in msgspec.json.decode(p.read_bytes(), type=Verdict).journeys]
+        for p in verdicts
+    ]
     assert outcomes == [["unknown"], ["failed"]]
     assert msgspec.json.decode(lease.read_bytes())["token"] == held["token"] + 1

@@ -32,7 +32,9 @@ def let_it_try(browser: Browser, allowed: Allowed, forbidden: Forbidden) -> tupl
     page.goto(allowed.url + "/page")  # the page before ends, with what it sends then
     page.wait_for_timeout(300)
     context.close()
-    asked = {request.split(b" ")[1] for request in forbidden.arrived if request.startswith((b"GET /", b"POST /", b"HEAD /"))}
+    asked = {
+        request.split(b" ")[1] for request in forbidden.arrived if request.startswith((b"GET /", b"POST /", b"HEAD /"))
+    }
     out = {unquote(path.decode()[1:]) for path in asked}
     changed = {
         f"{method} {path}"

@@ -261,7 +261,9 @@ def test_a_snooze_names_what_it_is_of_why_and_a_near_day(changed, says):
     good = Snooze(what="b", rule="coverage", until=date(2026, 8, 30), why="new", owner="desk")
     known = Known(journeys={"b": ""})
     assert sentences(known=known, snoozes=[good]) == []
-    assert any(says in sentence for sentence in sentences(known=known, snoozes=[msgspec.structs.replace(good, **changed)]))
+    assert any(
+        says in sentence for sentence in sentences(known=known, snoozes=[msgspec.structs.replace(good, **changed)])
+    )
 
 
 def test_a_page_shows_raw_html_as_text(tmp_path):
@@ -349,7 +351,10 @@ def test_a_draft_holds_what_was_recorded_and_lint_does_not_take_it_for_finished(
 
 
 def pages_of_journeys():
-    return {collected_journey.id: collected_journey.runbook for collected_journey in collected_journeys(Project(ROOT, Config()))}
+    return {
+        collected_journey.id: collected_journey.runbook
+        for collected_journey in collected_journeys(Project(ROOT, Config()))
+    }
 
 
 def test_the_runbooks_of_the_dispatch_centre_are_well():

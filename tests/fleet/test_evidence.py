@@ -22,7 +22,9 @@ def test_pictures_of_two_locations_stand_in_the_store_and_the_page_shows_the_tel
         (folder / "evidence" / "screen.png").write_bytes(location.encode())
         kept = Evidence(kind="screenshot", title="screen", media_type="image/png", path="evidence/screen.png", size=3)
         journeys = tuple(
-            replace(journey, results=(replace(journey.results[0], evidence=(kept,)),)) if journey.outcome == "failed" else journey
+            replace(journey, results=(replace(journey.results[0], evidence=(kept,)),))
+            if journey.outcome == "failed"
+            else journey
             for journey in verdict.journeys
         )
         after_part(

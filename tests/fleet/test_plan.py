@@ -32,7 +32,7 @@ def test_every_journey_once_groups_together_and_the_order_of_the_inventory_is_no
     assert sorted(member.id for member in plan.journeys) == sorted(durations)
     assert len(plan.parts) == parts
     for group in ("a", "b"):
-        assert len({part.number for part in plan.parts for member in part.journeys if one.group == group}) <= 1
+        assert len({part.number for part in plan.parts for member in part.journeys if member.group == group}) <= 1
     taken = [part.expected_s for part in plan.parts]
     assert taken == sorted(taken, reverse=True)
     largest = max([sum(durations[member.id] for member in journeys if member.group == g) for g in "ab"], default=0)

@@ -128,7 +128,10 @@ def test_statements_the_database_forgot_are_shown_as_other():
         snapshot(10, ("1", "select a", 10, 10.0), ("2", "select b", 7, 70.0)),
         snapshot(20, ("1", "select a", 20, 20.0), evictions=1),
     ]
-    assert {statement_total.name: (statement_total.calls, statement_total.total_ms) for statement_total in statement_totals(counted(seen))} == {
+    assert {
+        statement_total.name: (statement_total.calls, statement_total.total_ms)
+        for statement_total in statement_totals(counted(seen))
+    } == {
         "select a": (20, 20.0),
         OTHER: (7, 70.0),
     }

@@ -19,7 +19,11 @@ UNTIL = SINCE + timedelta(days=30)
 def incident(number: int, fingerprint: str = "", *, day: float = 1, lasted: float = 60, **fields: object) -> Incident:
     at = SINCE + timedelta(days=day, minutes=number)
     if fields.get("resolved_how"):
-        fields = {"state": "resolved", "resolved_by": "first-line", "resolved_at": at + timedelta(minutes=lasted)} | fields
+        fields = {
+            "state": "resolved",
+            "resolved_by": "first-line",
+            "resolved_at": at + timedelta(minutes=lasted),
+        } | fields
     known = {"target": "demo", "kind": "failing", "state": "open", "signature": "", "title": f"t{number}"}
     when = {"opened_at": at, "first_seen_at": at, "last_seen_at": at}
     return Incident(**{"id": f"I{number}", "fingerprint": fingerprint or f"v1:{number}", **known, **when, **fields})
@@ -50,7 +54,9 @@ def test_lead_is_the_median_and_negative_when_users_were_first():
     def reported(n: int, minutes: float) -> Incident:
         return incident(n, reported_at=incident(n).opened_at + timedelta(minutes=minutes))
 
-    assert measure_of("lead", [reported(n, minutes) for n, minutes in enumerate(range(1, 12))]).figure == "+6 min (n = 11)"
+    assert (
+        measure_of("lead", [reported(n, minutes) for n, minutes in enumerate(range(1, 12))]).figure == "+6 min (n = 11)"
+    )
     assert measure_of("lead", [reported(n, -4) for n in range(10)]).value == -4
 
 
@@ -82,7 +88,10 @@ def test_coverage_by_runbooks_is_counted_by_incidents_and_by_minutes():
     seen_once = incident(
         0, runbook="page", last_seen_at=SINCE - timedelta(minutes=1)
     )  # the run began before it was judged
-    assert measure_of("covered_minutes", [seen_once]).text == "1 of 1 incidents matched a runbook; they lasted 0 of 0 minutes."
+    assert (
+        measure_of("covered_minutes", [seen_once]).text
+        == "1 of 1 incidents matched a runbook; they lasted 0 of 0 minutes."
+    )
 
 
 def test_pages_by_shift_and_by_night_in_the_time_of_those_who_sleep():

@@ -121,7 +121,9 @@ def test_what_is_approved_on_another_machine_is_approved(machine):
         machine("there").approve(request, Actor("supervisor", ANNA.who))
     machine("there").approve(request, BEN)
     assert machine("here").apply(mending, INCIDENT, ANNA, really=True).ok
-    assert not machine("there").apply(mending, INCIDENT, ANNA, really=True).changed, "an approval is used once, anywhere"
+    assert not machine("there").apply(mending, INCIDENT, ANNA, really=True).changed, (
+        "an approval is used once, anywhere"
+    )
 
 
 def test_deleting_the_audit_is_noticed_and_resets_nothing(machine, tmp_path):

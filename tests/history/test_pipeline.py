@@ -87,7 +87,9 @@ def test_incidents_that_an_earlier_version_kept_in_files_are_taken_in_once(tmp_p
     taken = IncidentEvent(at=START, role="first-line", text="took it")
     waits = {"incidents": [kept("I-1"), kept("I-2", occurrences=3)], "waiting": ["I-2"]}
     (state / "incidents.json").write_bytes(msgspec.json.encode(waits))
-    (incidents / "I-2.json").write_bytes(msgspec.json.encode(kept("I-2", acknowledged_by="first-line", events=(taken,))))
+    (incidents / "I-2.json").write_bytes(
+        msgspec.json.encode(kept("I-2", acknowledged_by="first-line", events=(taken,)))
+    )
     for _ in range(2):
         assert remember(Project(tmp_path, Config()), "demo") == []
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:

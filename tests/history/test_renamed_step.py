@@ -78,9 +78,9 @@ def test_what_was_measured_under_both_names_becomes_one_series(history):
     assert history.steps("demo") == {"journey-0": ("new", "new › address")}
     assert [sample.count for sample in history.step_series("demo", "journey-0", "new", START)] == [1] * 4
     assert history.detector_states("demo") == {("journey-0", "new"): b"known"}
-    assert {(operation.step, operation.calls) for operation in history.operations("demo", START, START.replace(year=2027))} == {
-        ("new", 8)
-    }
+    assert {
+        (operation.step, operation.calls) for operation in history.operations("demo", START, START.replace(year=2027))
+    } == {("new", 8)}
 
 
 def test_another_target_keeps_its_names(tmp_path):

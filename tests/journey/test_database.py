@@ -49,7 +49,10 @@ def test_what_ran_between_two_snapshots_is_counted_in_one_row_for_all_literals(s
     work.execute("select pg_sleep(0.12)")
     found = totals(first, collect(server.url()))
     assert found["select id from unit where station in (…)"].calls == 6
-    assert rank([operation for name, operation in found.items() if "pg_stat" not in name], ())[0].name == "select pg_sleep(?)"
+    assert (
+        rank([operation for name, operation in found.items() if "pg_stat" not in name], ())[0].name
+        == "select pg_sleep(?)"
+    )
 
 
 def test_a_reset_between_two_snapshots_begins_a_new_epoch(server, work):

@@ -198,7 +198,9 @@ def test_ready_made_journeys_need_no_file_but_the_configuration(tmp_path, places
     (tmp_path / "synthprobe.toml").write_text(written)
     ran = run_in(tmp_path)
     (found,) = tmp_path.glob(".synthprobe/runs/demo/*/verdict.json")
-    outcomes = {judgement["journey"]["id"]: judgement["outcome"] for judgement in json.loads(found.read_text())["journeys"]}
+    outcomes = {
+        judgement["journey"]["id"]: judgement["outcome"] for judgement in json.loads(found.read_text())["journeys"]
+    }
     assert outcomes == {
         "ready-made.certificate_holds": "failed",  # it ends within three weeks
         "ready-made.redirects_to_https": "failed",  # nothing listens at port 80
@@ -247,7 +249,9 @@ def test_the_journeys_of_the_guide_hold_and_break_as_it_says(project, places):
     assert results["test_the_certificate_holds"].journey.runbook == "certificate-ends"
     command = [sys.executable, "-m", "synthprobe", "runbook", "match", str(ran.folder), "--json"]
     done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=True)
-    matched = {match["journey"].rpartition(".test_")[2]: match["runbook"] for match in json.loads(done.stdout)["journeys"]}
+    matched = {
+        match["journey"].rpartition(".test_")[2]: match["runbook"] for match in json.loads(done.stdout)["journeys"]
+    }
     assert matched == {
         "the_certificate_holds": "certificate-ends",
         "domain": "domain-ends",

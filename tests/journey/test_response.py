@@ -28,7 +28,9 @@ def answer(body: object, *, status: int = 200, duration_ms: float = 5.0) -> Resp
 
 def test_expectations_chain():
     unit = {"id": "SYN-01", "status": "Available", "at": {"town": "Harborview"}}
-    response = answer(unit).expect(200, 201).json_has(status="Available", at__town="Harborview").has_header("x-node", "a")
+    response = (
+        answer(unit).expect(200, 201).json_has(status="Available", at__town="Harborview").has_header("x-node", "a")
+    )
     assert response.within("1s").json == response.json() == unit
     assert answer([unit]).json() == [unit]
 

@@ -59,7 +59,9 @@ def dispatch(project, centre):
         json={"username": "dispatcher1", "password": password.read_text().strip()},
         timeout=5,
     ).raise_for_status()
-    yield lambda: {incident["number"] for incident in session.get(f"{centre.url}/api/incidents", timeout=5).json()["incidents"]}
+    yield lambda: {
+        incident["number"] for incident in session.get(f"{centre.url}/api/incidents", timeout=5).json()["incidents"]
+    }
     session.close()
 
 

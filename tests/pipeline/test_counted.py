@@ -45,7 +45,10 @@ def keep(root: Path, *snapshots: Snapshot, target: str = "demo") -> Path:
 
 
 def counted(root: Path, target: str = "demo") -> dict[str, int]:
-    return {statement_total.name: statement_total.calls for statement_total in statement_totals(read_counted(Project.at(root), target, *EVER))}
+    return {
+        statement_total.name: statement_total.calls
+        for statement_total in statement_totals(read_counted(Project.at(root), target, *EVER))
+    }
 
 
 def ranked(*options: str) -> dict[str, int]:

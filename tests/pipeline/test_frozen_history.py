@@ -56,4 +56,6 @@ def test_a_database_that_freezes_is_given_up_and_the_verdict_spooled(project, he
     project.config = msgspec.structs.replace(project.config, history=direct)
     with pipeline.open_history(Project(project.root, project.config, {})) as history:
         seen = history.observations("demo", SIGN_IN.id, last=1)
-    assert [observation.run_id for observation in seen] == [verdict.run.id], "it was spooled, or taken in before the database froze"
+    assert [observation.run_id for observation in seen] == [verdict.run.id], (
+        "it was spooled, or taken in before the database froze"
+    )

@@ -40,7 +40,10 @@ def test_sign(target, path):
 def historic(ran) -> dict[str, str]:
     results = ran.allure()
     ids = {
-        label["value"]: result["historyId"] for result in results for label in result["labels"] if label["name"] == "ALLURE_ID"
+        label["value"]: result["historyId"]
+        for result in results
+        for label in result["labels"]
+        if label["name"] == "ALLURE_ID"
     }
     assert len(ids) == len(results)
     return ids

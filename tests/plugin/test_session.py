@@ -106,9 +106,9 @@ def test_allure_gets_fixtures_that_broke_or_did_something_and_no_others(project,
     assert [named[child]["name"] for child in containers["telling"]["children"]] == ["a", "c"]
     assert [step["name"] for step in containers["telling"]["befores"][0]["steps"]] == ["open the gate"]
     assert [piece["name"] for piece in containers["telling"]["afters"][0]["attachments"]] == ["key"]
-    assert [[step["name"] for step in result.get("steps", ())] for result in named.values() if result["name"] == "a"] == [
-        ["look"]
-    ]
+    assert [
+        [step["name"] for step in result.get("steps", ())] for result in named.values() if result["name"] == "a"
+    ] == [["look"]]
 
 
 def test_secrets_are_in_nothing_that_is_written_or_printed(project, centre):

@@ -71,7 +71,9 @@ def board() -> BoardData:
     before, after = operations(1_300, 16), operations(1_300, 5)
     rows, earlier = rank(after, USES), rank(before, USES)
     change = Change(at=NOW - timedelta(days=7), title="index on unit.station_id", operation=BOARD, saves=0.7)
-    board_before, board_after = ([operation for operation in totals if operation.name == BOARD] for totals in (before, after))
+    board_before, board_after = (
+        [operation for operation in totals if operation.name == BOARD] for totals in (before, after)
+    )
     slow_since = NOW - timedelta(minutes=5 * 516)
     bad = [Slice(slot=SLOT - 8639 + n, state="good") for n in range(8600)]
     bad += [

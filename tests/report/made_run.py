@@ -157,7 +157,9 @@ def verdict_of(
         )
         for attempt in range(1, attempts + 1)
     )
-    return JourneyVerdict(journey=journey_record, outcome=outcome, cause=cause, since=since, results=made if results else ())
+    return JourneyVerdict(
+        journey=journey_record, outcome=outcome, cause=cause, since=since, results=made if results else ()
+    )
 
 
 def write(

@@ -73,7 +73,8 @@ def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tm
     )  # fmt: skip
     verdict = made_run.write(tmp_path)
     judgements = tuple(
-        msgspec.structs.replace(judgement, triage=found_out) if judgement.outcome == "failed" else judgement for judgement in verdict.journeys
+        msgspec.structs.replace(judgement, triage=found_out) if judgement.outcome == "failed" else judgement
+        for judgement in verdict.journeys
     )
     found = shown(tmp_path, msgspec.structs.replace(verdict, journeys=judgements))
     final = found["call-intake"][-1]

@@ -125,7 +125,10 @@ def test_decorators_and_dynamic_words_stand_once(theirs):
     )
     dynamic = theirs["A title made while it runs"]
     assert (labels(dynamic, "severity"), labels(dynamic, "tag")) == (["critical"], ["night"])
-    assert {parameter["name"]: parameter["value"] for parameter in dynamic["parameters"]} == {"env": "'theirs'", "target": "'demo'"}
+    assert {parameter["name"]: parameter["value"] for parameter in dynamic["parameters"]} == {
+        "env": "'theirs'",
+        "target": "'demo'",
+    }
     assert labels(theirs["Told to Allure"], "severity") == ["minor"]
     plain = theirs["Only a docstring"]
     assert (labels(plain, "severity"), [piece["name"] for piece in plain["attachments"]]) == (
@@ -210,8 +213,12 @@ def test_a_fixture_that_ordinary_tests_and_journeys_share_is_told_where_it_was_s
     tests = {result["uuid"]: name for name, found in results(project.root / "theirs").items() for result in found}
     assert sorted(tests.values()) == ["test_ordinary", "with", "without"]
     found = [json.loads(path.read_text()) for path in (project.root / "theirs").glob("*-container.json")]
-    (shared,) = [container for container in found if any(before["name"] == "database" for before in container["befores"])]
+    (shared,) = [
+        container for container in found if any(before["name"] == "database" for before in container["befores"])
+    ]
     assert [tests[child] for child in shared["children"]] == ["test_ordinary" if order[0] != "journeys" else "with"]
     assert [step["name"] for step in shared["befores"][0]["steps"]] == ["start it"]
-    assert [attachment["name"] for after in shared["afters"] for attachment in after.get("attachments", ())] == ["closing"]
+    assert [attachment["name"] for after in shared["afters"] for attachment in after.get("attachments", ())] == [
+        "closing"
+    ]
     assert all("attachments" not in result for found in results(project.root / "theirs").values() for result in found)

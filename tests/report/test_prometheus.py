@@ -23,7 +23,10 @@ VERDICT = Verdict(run=made_run.run(), journeys=made_run.journeys(), finished_at=
 def samples(text: str) -> dict[tuple[str, ...], float]:
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {
-        (sample.name.removeprefix("synthprobe_"), *(sample.labels[key] for key in sample.labels if key != "target")): sample.value
+        (
+            sample.name.removeprefix("synthprobe_"),
+            *(sample.labels[key] for key in sample.labels if key != "target"),
+        ): sample.value
         for sample in found
     }
 

@@ -33,7 +33,9 @@ SEEN = "GET /stock was answered with state: expected 'in', got 'out'"
     ],
 )
 def test_the_headline(outcomes: list[Outcome], text: str) -> None:
-    judgements = tuple(made_run.verdict_of(made_run.journey(str(n), "x"), outcome) for n, outcome in enumerate(outcomes))
+    judgements = tuple(
+        made_run.verdict_of(made_run.journey(str(n), "x"), outcome) for n, outcome in enumerate(outcomes)
+    )
     assert headline(Verdict(run=made_run.run(), journeys=judgements, finished_at=made_run.NOW)) == text
 
 

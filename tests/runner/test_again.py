@@ -135,7 +135,9 @@ def test_the_budget_counts_real_reruns_and_what_it_leaves_out_is_said(
     remember(project, {"first": 300.0, "second": 400.0, "slow": 50.0})
     verdict = run_once(settings)
     assert [len(judgement.reruns) for judgement in verdict.journeys] == reruns
-    assert [again.cause for judgement in verdict.journeys for again in judgement.reruns if again.outcome != "passed"] == []
+    assert [
+        again.cause for judgement in verdict.journeys for again in judgement.reruns if again.outcome != "passed"
+    ] == []
     if "slow" in left_out or not left_out:
         assert verdict.journeys[-1].outcome == ("degraded" if reruns[-1] else "passed")
     notes = [note for note in verdict.notes if "as the budget of" in note]

@@ -65,7 +65,10 @@ def test_what_is_not_due_in_a_slot_is_not_expected_in_it_and_stays_as_it_was_jud
     assert (project.root / "site" / "status.json").exists(), output
     page = json.loads((project.root / "site" / "status.json").read_text())["targets"][0]
     assert (page["outcome"], page["slot"], len(page["cards"])) == ("failed", HOUR + 2, 1)
-    assert {journey["id"]: journey["outcome"] for journey in page["journeys"]} == {"often": "passed", "hourly": "failed"}
+    assert {journey["id"]: journey["outcome"] for journey in page["journeys"]} == {
+        "often": "passed",
+        "hourly": "failed",
+    }
     assert [run.name[:7] for run in pipeline.newest_runs(project.root, ".synthprobe")] == [
         str(HOUR),
         str(HOUR + 2),

@@ -68,7 +68,11 @@ class Supervised:
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 
     def named(self, word: str) -> list[psutil.Process]:
-        return [process for process in self.family if process.is_running() and any(word in part for part in process.cmdline())]
+        return [
+            process
+            for process in self.family
+            if process.is_running() and any(word in part for part in process.cmdline())
+        ]
 
     def end(self) -> int:
         self.output = self.process.communicate(timeout=40)[0]
@@ -86,7 +90,10 @@ class Supervised:
         return msgspec.json.decode(path.read_bytes(), type=Verdict)
 
     def outcomes(self) -> dict[str, tuple[str, str]]:
-        return {judgement.journey.id.rsplit(".", 1)[-1]: (judgement.outcome, judgement.cause) for judgement in self.verdict().journeys}
+        return {
+            judgement.journey.id.rsplit(".", 1)[-1]: (judgement.outcome, judgement.cause)
+            for judgement in self.verdict().journeys
+        }
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -221,7 +228,8 @@ def test_a_failure_is_tried_again_and_a_second_pass_is_kept_as_intermittent(proj
     assert done.returncode == 1
     (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdicts = {
-        judgement.journey.id.rsplit(".", 1)[-1]: judgement for judgement in msgspec.json.decode(path.read_bytes(), type=Verdict).journeys
+        judgement.journey.id.rsplit(".", 1)[-1]: judgement
+        for judgement in msgspec.json.decode(path.read_bytes(), type=Verdict).journeys
     }
     assert (verdicts["test_flaky"].outcome, verdicts["test_flaky"].intermittent) == ("passed", True)
     assert [result.outcome for result in verdicts["test_broken"].results] == ["failed", "failed"]

@@ -150,7 +150,10 @@ def test_a_browser_checks_certificates_and_on_production_nobody_can_ask_it_not_t
             project.configure(f"https://localhost:{port}", key)
             shutil.rmtree(project.root / "run", ignore_errors=True)
             results = project.run().results
-            seen = {name: (judgement.outcome, judgement.failure.kind if judgement.failure else "") for name, judgement in results.items()}
+            seen = {
+                name: (judgement.outcome, judgement.failure.kind if judgement.failure else "")
+                for name, judgement in results.items()
+            }
             if a[1]:
                 assert "signed by an authority that is not known here" in results["test_a"].cause
             wanted = dict.fromkeys(("test_a", "test_f"), a) | dict.fromkeys(("test_b", "test_c", "test_d"), b)

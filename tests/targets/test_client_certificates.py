@@ -179,7 +179,10 @@ def test_browsers_show_it_the_wall_stays_and_no_key_is_kept_f80(authority, serve
         (project.root / "synthprobe.toml").write_text(f"{text}\n")
         project.journeys(f"OTHER = {other.url!r}\n{JOURNEYS}")
         done = project.run(environ={"PROBE_PASS_PHRASE": PHRASE})
-    seen = {name: (judgement.outcome, judgement.failure and judgement.failure.kind) for name, judgement in done.results.items()}
+    seen = {
+        name: (judgement.outcome, judgement.failure and judgement.failure.kind)
+        for name, judgement in done.results.items()
+    }
     good = ("passed", None)
     assert seen == {
         "test_api": good,

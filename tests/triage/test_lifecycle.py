@@ -103,7 +103,9 @@ def test_what_comes_and_goes_is_one_incident_that_stays_open():
     assert [(incident.flapping, incident.state) for incident in found] == [(True, "open")]
     (ended_incident,) = monitor.walk(["passed"])
     assert ended_incident.state == "resolved"
-    assert [event.text.split(";")[0] for event in ended_incident.events if "comes and goes" in event.text] == ["It comes and goes"]
+    assert [event.text.split(";")[0] for event in ended_incident.events if "comes and goes" in event.text] == [
+        "It comes and goes"
+    ]
 
 
 def test_one_cause_over_many_journeys_is_one_incident():
@@ -216,7 +218,9 @@ def test_journeys_whose_failure_one_page_knows_are_one_incident(other, incidents
     again = [seen("a", 2, "failed", fault="x"), seen("z", 2, "failed", step="look", fault="y")]
     earlier = {observation.journey: (observation,) for observation in observations}
     later = follow(made, again, earlier, START + timedelta(minutes=5), judgements).incidents
-    assert [(incident.id, len(incident.events)) for incident in later] == [(incident.id, len(incident.events)) for incident in made]
+    assert [(incident.id, len(incident.events)) for incident in later] == [
+        (incident.id, len(incident.events)) for incident in made
+    ]
 
 
 def test_an_incident_begins_with_the_journey_that_shows_the_cause():

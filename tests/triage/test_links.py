@@ -196,7 +196,9 @@ def test_a_rule_is_in_doubt_where_another_journey_got_a_wrong_answer_to_the_same
     rows = broken("rows", answer("GET", "/rows"), message="0 rows, 30 or more were expected")
     assert incidents(sums)[1]["sums"].candidate == "code"
     assert incidents(sums, rows)[1]["sums"].candidate == "unknown"
-    assert "code" in {diagnosis.candidate for diagnosis in incidents(sums, broken("x", answer("GET", "/y")))[1].values()}
+    assert "code" in {
+        diagnosis.candidate for diagnosis in incidents(sums, broken("x", answer("GET", "/y")))[1].values()
+    }
 
 
 def test_what_a_journey_asked_for_and_expected_shows_no_failure_beside_what_was_contradicted():

@@ -150,7 +150,9 @@ def test_what_also_happens_where_a_journey_passes_is_no_evidence_as_often_as_it_
     assert classed(stranger, let_in, stranger) == ("session-lost", "session-lost")
     assert classed(stranger, let_in, lost) == ("session-lost", "session-lost")
     assert (
-        triage(facts_for(judgement_with("flow", "failed", stranger), alone(judgement_with("flow", "failed", stranger)))).rule
+        triage(
+            facts_for(judgement_with("flow", "failed", stranger), alone(judgement_with("flow", "failed", stranger)))
+        ).rule
         == "nothing-fits"
     )
 
@@ -158,7 +160,9 @@ def test_what_also_happens_where_a_journey_passes_is_no_evidence_as_often_as_it_
 def test_what_another_journey_asks_for_and_expects_is_usual_for_nobody_else():
     refused = answered("POST", "/door", 401, reason="Your password has expired.", credentials="password")
     broken = judgement_with("shift", "failed", refused)
-    verdict = Verdict(run=RUN, journeys=(broken, judgement_with("strangers are refused", "passed", refused)), finished_at=NOW)
+    verdict = Verdict(
+        run=RUN, journeys=(broken, judgement_with("strangers are refused", "passed", refused)), finished_at=NOW
+    )
     assert triage(facts_for(broken, verdict)).rule == "account-state"
 
 

@@ -168,7 +168,9 @@ def test_a_target_that_answers_others_well_can_be_reached():
     )
     (alone,) = named(gone).verdict.journeys
     assert (alone.triage.rule, alone.triage.cause_class) == ("unreachable", "infra")
-    beside = next(judgement for judgement in named(gone, passed("other")).verdict.journeys if judgement.journey.id == "page")
+    beside = next(
+        judgement for judgement in named(gone, passed("other")).verdict.journeys if judgement.journey.id == "page"
+    )
     assert beside.triage.cause_class == "unknown"
     assert "cannot be reached" not in beside.triage.why
 

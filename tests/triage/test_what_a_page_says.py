@@ -37,7 +37,9 @@ def test_a_complaint_is_said_before_headings_and_of_those_more_than_the_sites_na
     assert 'says "Depot", "New row"' in explained(missed("page", *LONG))
     links = [f'link "Place {number}"' for number in range(4)]
     locator = 'get_by_role("link", name="Spare radio")'
-    assert 'says "Depot", "New row"' in explained(missed("page", *LONG, *links, locator=locator)), "many links tell nothing"
+    assert 'says "Depot", "New row"' in explained(missed("page", *LONG, *links, locator=locator)), (
+        "many links tell nothing"
+    )
     assert 'has link "Place 0"' in explained(missed("page", *LONG, links[0], locator=locator))
 
 
@@ -95,7 +97,9 @@ def test_who_is_locked_is_a_stranger_with_a_token_as_well_and_who_sent_a_wrong_p
     assert incidents(refused_log_in("page", "Invalid password"), key) == [["api"], ["page"]]
 
     (page, api) = named(refused_log_in("page", "Your account is locked"), key).verdict.journeys
-    assert {"account is locked" in explanation(judgement.triage) for judgement in (page, api)} == {True}, "it says more than a 401"
+    assert {"account is locked" in explanation(judgement.triage) for judgement in (page, api)} == {True}, (
+        "it says more than a 401"
+    )
     gate = Answer(by="page", method="GET", path="/desk", status=401, step="look", resource="document")
     assert incidents(with_answer(missed("page", *LONG), gate), key) == [["api", "page"]]
 

@@ -10,7 +10,11 @@ import yaml
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FOLDER = DEPLOY / "kubernetes"
 MANIFESTS = {str(path.relative_to(FOLDER)): yaml.safe_load(path.read_text()) for path in FOLDER.rglob("*.yaml")}
-JOBS = {name: manifest["spec"]["jobTemplate"]["spec"] for name, manifest in MANIFESTS.items() if manifest["kind"] == "CronJob"}
+JOBS = {
+    name: manifest["spec"]["jobTemplate"]["spec"]
+    for name, manifest in MANIFESTS.items()
+    if manifest["kind"] == "CronJob"
+}
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MANIFESTS if "kustomization" not in name))

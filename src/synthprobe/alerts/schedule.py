@@ -175,7 +175,9 @@ def _is_slower(measured: Sequence[Measured], before: Sequence[Alert]) -> bool:
     """Whether a step that people know of is further from what it should be than they were told last."""
     last_seconds = {(found.kind, found.step): found.measured_s for alert in before for found in alert.measured}
     return any(
-        0 < last_seconds.get((found.kind, found.step), 0.0) * _WORSE_BY.get(found.kind, _WORSE_ALONE) <= found.measured_s
+        0
+        < last_seconds.get((found.kind, found.step), 0.0) * _WORSE_BY.get(found.kind, _WORSE_ALONE)
+        <= found.measured_s
         for found in measured
     )
 

@@ -11,10 +11,10 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from synthprobe.alerts.channels import SPARE_S, Channel
-from synthprobe.alerts.schedule import Due, due
 from synthprobe.alerts.message import Background, write_drill
 from synthprobe.alerts.outbox import Attempt, Letter, Outbox
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute
+from synthprobe.alerts.schedule import Due, due
 from synthprobe.deadlines import is_ending, left_s
 from synthprobe.records.incident import Incident
 

@@ -129,7 +129,9 @@ def _typed_unseen(entries: list[Any]) -> set[str]:
     """All that was typed, where no snapshot of a page says what kind of field it was typed into."""
     if any(isinstance(entry, dict) and entry.get("type") == "frame-snapshot" for entry in entries):
         return set()
-    actions = [entry for entry in entries if isinstance(entry, dict) and str(entry.get("method", "")).lower() in _ENTERING]
+    actions = [
+        entry for entry in entries if isinstance(entry, dict) and str(entry.get("method", "")).lower() in _ENTERING
+    ]
     given = [action.get("params") or {} for action in actions]
     texts = [params.get(name) for params in given for name in ("value", "text")]
     letters = [key for params in given if len(key := params.get("key") or "") == 1]  # longer ones are names: Enter
@@ -168,10 +170,14 @@ def _messages(messages: list[Any], redactor: Redactor) -> list[Any]:
     ways = {str(message.get("type")) for message in cleaned if isinstance(message, dict)}
     for way in ways:
         same = [message for message in cleaned if isinstance(message, dict) and str(message.get("type")) == way]
-        texts = [message for message in same if message.get("opcode") != _BINARY and isinstance(message.get("data"), str)]
+        texts = [
+            message for message in same if message.get("opcode") != _BINARY and isinstance(message.get("data"), str)
+        ]
         for frame, data in zip(texts, redactor.pieces([text["data"] for text in texts]), strict=True):
             frame["data"] = redactor.body(data, "application/json")
-        binary = [message for message in same if message.get("opcode") == _BINARY and isinstance(message.get("data"), str)]
+        binary = [
+            message for message in same if message.get("opcode") == _BINARY and isinstance(message.get("data"), str)
+        ]
         decoded = [base64.b64decode(message["data"] + "==").decode("latin-1") for message in binary]
         joined = "".join(decoded).encode("latin-1")
         named = [redactor.body(data, "application/octet-stream") for data in decoded]

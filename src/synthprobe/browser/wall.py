@@ -278,7 +278,12 @@ class GuardedBrowser:
         if self._credentials.identities:
             self._introduce()
             ours["client_certificates"] = [
-                {"origin": identity.origin, "cert": identity.chain, "key": identity.key, "passphrase": identity.password}
+                {
+                    "origin": identity.origin,
+                    "cert": identity.chain,
+                    "key": identity.key,
+                    "passphrase": identity.password,
+                }
                 for identity in self._credentials.identities
             ]
         agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()

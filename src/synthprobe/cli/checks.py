@@ -183,7 +183,10 @@ def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     credentials = project.credentials(target)
     for identity in credentials.identities:
         if identity.ends - datetime.now(UTC) < _SOON:
-            yield "warning", f"The client certificate for {identity.origin} ends on {identity.ends:%Y-%m-%d}. Renew it before."
+            yield (
+                "warning",
+                f"The client certificate for {identity.origin} ends on {identity.ends:%Y-%m-%d}. Renew it before.",
+            )
     api = Api(target, redactor, credentials=credentials)
     host = urlsplit(target.base_url).hostname
     try:

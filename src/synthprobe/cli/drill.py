@@ -108,7 +108,11 @@ def incidents_of(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _wrong_pages(verdict: Verdict, right: Collection[str]) -> tuple[str, ...]:
-    return tuple(f"{judgement.journey.id}: {judgement.runbook}" for judgement in verdict.journeys if judgement.runbook not in {"", *right})
+    return tuple(
+        f"{judgement.journey.id}: {judgement.runbook}"
+        for judgement in verdict.journeys
+        if judgement.runbook not in {"", *right}
+    )
 
 
 class Drill:
@@ -153,7 +157,11 @@ class Drill:
         noticed = [judgement for judgement in verdict.journeys if judgement.outcome in {"failed", "degraded"}]
         order = {id: place for place, id in enumerate(fault.noticed_by)}
         # the most telling journey speaks for the fault, as it does for an incident
-        lead = min(noticed, key=lambda judgement: (is_vague(judgement.triage), order.get(judgement.journey.id, 99)), default=None)
+        lead = min(
+            noticed,
+            key=lambda judgement: (is_vague(judgement.triage), order.get(judgement.journey.id, 99)),
+            default=None,
+        )
         runbook = self.runbooks.get(fault.name)
         subjects = {subject.subject.journey: subject.subject for subject in tell(verdict)}
         subject = subjects.get(lead.journey.id) if lead else None
@@ -166,7 +174,11 @@ class Drill:
             runbook=lead.runbook if lead else "",
             wanted_runbook=runbook.id if runbook else "",
             tied=match(self.pages, subject).tied if subject else (),
-            called_code=tuple(judgement.journey.id for judgement in noticed if judgement.triage and judgement.triage.cause_class == "code"),
+            called_code=tuple(
+                judgement.journey.id
+                for judgement in noticed
+                if judgement.triage and judgement.triage.cause_class == "code"
+            ),
             incidents=incidents_of(verdict),
             wrong_pages=_wrong_pages(verdict, {runbook.id} if runbook else set()),
             ran=tuple(judgement.journey.id for judgement in verdict.journeys),

@@ -58,7 +58,14 @@ class Desk:
         """Type the commands of Confirm, and compare what they print with what is expected beside them."""
         section = runbook.section("Confirm")
         commands = section.commands if section else ()
-        return next((mismatch for command in commands if (mismatch := self._compared(runbook, command, self._type(command)[1]))), "")
+        return next(
+            (
+                mismatch
+                for command in commands
+                if (mismatch := self._compared(runbook, command, self._type(command)[1]))
+            ),
+            "",
+        )
 
     def mend(
         self, runbook: Runbook, journeys: Sequence[str], rerun: Callable[[Sequence[str]], Mapping[str, Outcome]]
@@ -76,7 +83,9 @@ class Desk:
         """Run the probe that Verify names, and compare its independent read with what is expected."""
         section = runbook.section("Verify")
         commands = section.commands if section else ()
-        if not any("synthprobe run" in command.shell for command in commands) or not any(command.says for command in commands):
+        if not any("synthprobe run" in command.shell for command in commands) or not any(
+            command.says for command in commands
+        ):
             return (
                 f"Verify of {runbook.path} cannot be checked: a probe and an independent read with a line "
                 "'Expected: ...' below it were expected."
@@ -84,7 +93,9 @@ class Desk:
         for verify_command in commands:
             code, output = self._type(verify_command)
             if code and "synthprobe run" in verify_command.shell:
-                return f"{runbook.path}:{verify_command.line}: the probe of Verify is not green: {self._excerpt(output)}"
+                return (
+                    f"{runbook.path}:{verify_command.line}: the probe of Verify is not green: {self._excerpt(output)}"
+                )
             if mismatch := self._compared(runbook, verify_command, output):
                 return mismatch
         return ""

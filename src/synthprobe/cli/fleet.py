@@ -87,7 +87,11 @@ def matrix(made: Done) -> Table:
 
 
 def _passed(verdict: Verdict, location: str) -> int:
-    return sum(vote.location == location and vote.outcome == "passed" for judgement in verdict.journeys for vote in judgement.votes)
+    return sum(
+        vote.location == location and vote.outcome == "passed"
+        for judgement in verdict.journeys
+        for vote in judgement.votes
+    )
 
 
 def worker(

@@ -168,4 +168,7 @@ def _certificate(target: Target, path: str) -> str:
 def _printable(text: str) -> str:
     """What the target sent is text to a terminal, and nothing else."""
     plain = text.replace("\r\n", "\n").rstrip("\n")
-    return "".join(character if character.isprintable() or character in "\n\t" else f"\\x{ord(character):02x}" for character in plain)
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else f"\\x{ord(character):02x}"
+        for character in plain
+    )

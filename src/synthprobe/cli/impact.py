@@ -117,6 +117,9 @@ def print_change(made: BoardChange) -> None:
 def _split_text(split: Split) -> str:
     parts = [
         f"{'−' if ms < 0 else '+'}{waiting(abs(ms))} by {what}"
-        for ms, what in ((split.per_call_ms, "the time per call (its merit)"), (split.traffic_ms, "the number of calls"))
+        for ms, what in (
+            (split.per_call_ms, "the time per call (its merit)"),
+            (split.traffic_ms, "the number of calls"),
+        )
     ]
     return f"{waiting(split.before_ms)} before, {waiting(split.after_ms)} after: {', '.join(parts)}"

@@ -80,11 +80,13 @@ def show(id: _Id, as_json: AsJson = False) -> None:
         print_json(incident)
         return
     lines = [
-        f"{incident.id}  on {incident.target}  {incident.state}  {incident.kind}  {incident.severity}  owner: {incident.owner or 'none'}",
+        f"{incident.id}  on {incident.target}  {incident.state}  {incident.kind}  {incident.severity}  "
+        f"owner: {incident.owner or 'none'}",
         incident.title,
         f"first seen {incident.first_seen_at:%Y-%m-%d %H:%M} UTC, last {incident.last_seen_at:%Y-%m-%d %H:%M} UTC, "
         f"{incident.occurrences} times, fingerprint {incident.fingerprint}",
-        f"journeys: {', '.join(incident.journeys)}" + (f"; blocked: {', '.join(incident.blocked)}" if incident.blocked else ""),
+        f"journeys: {', '.join(incident.journeys)}"
+        + (f"; blocked: {', '.join(incident.blocked)}" if incident.blocked else ""),
     ]
     if incident.triage:
         named = f"{incident.triage.cause_class} ({incident.triage.sure}), rule {incident.triage.rule}"
@@ -93,7 +95,9 @@ def show(id: _Id, as_json: AsJson = False) -> None:
     if incident.evidence:
         lines.append(f"known by: {'; '.join(incident.evidence)}")
     if incident.resolved_at:
-        lines.append(f"ended {incident.resolved_at:%Y-%m-%d %H:%M} UTC by {incident.resolved_how or 'nobody said what'}")
+        lines.append(
+            f"ended {incident.resolved_at:%Y-%m-%d %H:%M} UTC by {incident.resolved_how or 'nobody said what'}"
+        )
     lines += [f"  {event.at:%m-%d %H:%M} {event.role}: {event.text}" for event in incident.events]
     for line in lines:
         print_wrapped(_console, line)

@@ -42,7 +42,9 @@ def present_journeys(project: Project) -> dict[str, Journey]:
 def journey_ids(project: Project) -> set[str]:
     """Every journey's id, also of those that only the history knows."""
     with pipeline.open_history(project) as history:
-        seen = {observation.journey for name in project.config.targets for observation in history.observations(name, last=1)}
+        seen = {
+            observation.journey for name in project.config.targets for observation in history.observations(name, last=1)
+        }
         seen |= {id for incident in history.incidents() if incident.occurrences for id in incident.journeys}
     return seen | set(present_journeys(project))
 

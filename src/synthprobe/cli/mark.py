@@ -10,8 +10,8 @@ import typer
 
 from synthprobe import pipeline
 from synthprobe.cli import remembered
-from synthprobe.cli.options import TargetName, complete_journeys, finite
 from synthprobe.cli.measurements import Past
+from synthprobe.cli.options import TargetName, complete_journeys, finite
 from synthprobe.cli.terminal import open_console
 from synthprobe.detection.watch import accept as accept_level
 from synthprobe.detection.watch import read_state

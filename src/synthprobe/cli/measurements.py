@@ -97,7 +97,10 @@ class Past:
         before = self.measured(change.at - length, change.at)
         after = self.measured(change.at, change.at + length)
         old, new = before.ranked(), after.ranked()
-        ours = [[operation for operation in window.operations if operation.name == change.operation] for window in (before, after)]
+        ours = [
+            [operation for operation in window.operations if operation.name == change.operation]
+            for window in (before, after)
+        ]
         made = BoardChange(
             change=change, window_days=round(length / timedelta(days=1), 2), ceiling=ceiling(old, change.operation)
         )

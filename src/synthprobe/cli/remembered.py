@@ -96,7 +96,11 @@ def series(
     broken = {sample.at for sample in whole if sample.failed} - ended
     found: dict[str, list[StepSample]] = defaultdict(list)
     for path in outer:
-        kept = [sample for sample in measured.get(path, []) if not sample.failed and not (sample.span_s == 0 and sample.at in broken)]
+        kept = [
+            sample
+            for sample in measured.get(path, [])
+            if not sample.failed and not (sample.span_s == 0 and sample.at in broken)
+        ]
         if kept:
             found[_AGAIN.sub("", path)] += kept
     return found
@@ -104,7 +108,10 @@ def series(
 
 def observations(history: History, target: str, since: datetime, until: datetime) -> list[Observation]:
     """What scheduled runs said of each slot, with the cause where it is still known."""
-    records = {(observation.journey, observation.slot, observation.outcome): observation for observation in history.observations(target, last=1_000_000)}
+    records = {
+        (observation.journey, observation.slot, observation.outcome): observation
+        for observation in history.observations(target, last=1_000_000)
+    }
     return [
         records.get((journey, slot.slot, outcome)) or slot.observation(target, journey, outcome)
         for slot in history.judged_slots(target, since, until)
@@ -140,7 +147,9 @@ def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tupl
     found: dict[StepKey, dict[datetime, Alarm]] = defaultdict(dict)
     before: dict[str, set[str]] = {}
     for observation in history.observations(target, last=BY_HAND):
-        known = observation.weak or ({observation.step: observation.cause} if observation.outcome == "degraded" and observation.step else {})
+        known = observation.weak or (
+            {observation.step: observation.cause} if observation.outcome == "degraded" and observation.step else {}
+        )
         weak = {step.split(" › ", 1)[0]: text for step, text in known.items()}
         for step in weak.keys() - before.get(observation.journey, set()) if observation.at >= since else ():
             found[observation.journey, step][observation.at] = Alarm(at=observation.at, text=weak[step])
@@ -156,7 +165,11 @@ def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tupl
 def verdicts(project: Project, target: str) -> list[Verdict]:
     """The verdicts of a target's newest runs up to now."""
     until = now()
-    found = {verdict.run.id: verdict for verdict in _readable(_written(project, target)[-_NEWEST:]) if verdict.run.started_at < until}
+    found = {
+        verdict.run.id: verdict
+        for verdict in _readable(_written(project, target)[-_NEWEST:])
+        if verdict.run.started_at < until
+    }
     return sorted(found.values(), key=lambda verdict: verdict.run.started_at)
 
 
@@ -192,7 +205,7 @@ def budgets(run_verdicts: Iterable[Verdict]) -> dict[tuple[str, str], float | No
         (judgement.journey.id, step.title): step.budget_s * 1000 if step.budget_s else None
         for verdict in run_verdicts
         for judgement in verdict.journeys
-        for result in one.results
+        for result in judgement.results
         for step in result.steps
     }
 

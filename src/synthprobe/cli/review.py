@@ -14,9 +14,9 @@ from synthprobe import pipeline
 from synthprobe.cli import remembered
 from synthprobe.cli.impact import DAYS, make_board, marked, print_change, print_ranking
 from synthprobe.cli.lookup import RecordedIncidents
+from synthprobe.cli.measurements import Past
 from synthprobe.cli.objectives import print_rules, print_statuses, statuses
 from synthprobe.cli.options import AsJson, TargetName, finite
-from synthprobe.cli.measurements import Past
 from synthprobe.cli.terminal import open_console, print_json, print_records
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.measures import SHIFT_HOURS, measure
@@ -179,7 +179,10 @@ def _pages_sent(project: Project, of: set[str]) -> list[Page] | None:
     return [
         Page(at=letter.done, incidents=letter.alert.incidents)
         for letter in letters
-        if letter.done and letter.alert.urgency == "page" and letter.alert.reason in _PAGES and of & set(letter.alert.incidents)
+        if letter.done
+        and letter.alert.urgency == "page"
+        and letter.alert.reason in _PAGES
+        and of & set(letter.alert.incidents)
     ]
 
 

@@ -38,12 +38,19 @@ def match_run(
     runbooks, verdict = runbooks_of(project), judged_run(project, run)
     matches = {subject.subject.journey: match(runbooks, subject.subject) for subject in tell(verdict)}
     fixes = {page.id: page.fix for page in runbooks}
-    named = [judgement for judgement in named_alone(verdict, runbooks).verdict.journeys if judgement.journey.id in matches]
+    named = [
+        judgement for judgement in named_alone(verdict, runbooks).verdict.journeys if judgement.journey.id in matches
+    ]
     recorded = {judgement.journey.id: judgement.incident for judgement in verdict.journeys}
     tied = []
     if as_json:
         data = [
-            _match_data(judgement, matches[judgement.journey.id], recorded[judgement.journey.id], fixes.get(judgement.runbook, ""))
+            _match_data(
+                judgement,
+                matches[judgement.journey.id],
+                recorded[judgement.journey.id],
+                fixes.get(judgement.runbook, ""),
+            )
             for judgement in named
         ]
         print_json({"run": verdict.run.id, "target": verdict.run.target, "journeys": data})
@@ -103,7 +110,10 @@ def new(
 ) -> None:
     """Begin a runbook from what was recorded of an incident: what was seen, steps, evidence, how it ended."""
     project = Project.here()
-    incident = next((incident for incident in known_incidents(project, run) if fingerprint in {incident.fingerprint, incident.id}), None)
+    incident = next(
+        (incident for incident in known_incidents(project, run) if fingerprint in {incident.fingerprint, incident.id}),
+        None,
+    )
     if incident is None:
         raise ReportError(
             f"No incident {fingerprint} is recorded. Give an id of synthprobe incident list --all, or a fingerprint as "
@@ -146,7 +156,12 @@ def _showing(project: Project, incident: Incident, run: Path | None) -> Result |
             raise
         return None  # its runs are forgotten; what the history holds of it is enough to begin
     return next(
-        (judgement.telling for judgement in reversed(journeys) if judgement.journey.id in incident.journeys and judgement.telling), None
+        (
+            judgement.telling
+            for judgement in reversed(journeys)
+            if judgement.journey.id in incident.journeys and judgement.telling
+        ),
+        None,
     )
 
 

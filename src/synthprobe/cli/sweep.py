@@ -114,7 +114,14 @@ def _access(project: Project, target: Target) -> Iterator[Access]:
 def _print_swept(found: list[Swept]) -> None:
     headings = ("What", "Kind", "Token", "Created", "Run", "Why")
     rows = [
-        (swept.status, swept.entry.kind, swept.entry.token, f"{swept.entry.at:%Y-%m-%d %H:%M:%S}", swept.entry.run_id, swept.detail)
+        (
+            swept.status,
+            swept.entry.kind,
+            swept.entry.token,
+            f"{swept.entry.at:%Y-%m-%d %H:%M:%S}",
+            swept.entry.run_id,
+            swept.detail,
+        )
         for swept in sorted(found, key=lambda swept: (_ORDER.index(swept.status), swept.entry.at))
     ]
     print_records(open_console(), headings, rows, whole={*headings} - {"Why"})

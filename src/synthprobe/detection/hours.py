@@ -73,7 +73,11 @@ class Hours:
         """The figures of the same hour so many times before, in order."""
         known = range(max(hour - apart * times, self._hour - _KEPT + 1), min(hour, self._hour), 1)
         before = (hour - apart * back for back in range(1, times + 1))
-        return sorted(figure for past_hour in before if past_hour in known and (figure := self._figures[past_hour % _KEPT]) != _NONE)
+        return sorted(
+            figure
+            for past_hour in before
+            if past_hour in known and (figure := self._figures[past_hour % _KEPT]) != _NONE
+        )
 
     def state(self) -> tuple[int, bytes, bytes]:
         """Everything, small."""

@@ -94,7 +94,10 @@ def suspect(verdict: Verdict, states: States, isolation: Isolation | None = None
     correction of Bonferroni).
     """
     isolation = isolation or Isolation()
-    judged = (isolation.judge(judgement.journey.title, partial(_suspect, judgement, states), None) for judgement in verdict.journeys)
+    judged = (
+        isolation.judge(judgement.journey.title, partial(_suspect, judgement, states), None)
+        for judgement in verdict.journeys
+    )
     return tuple(sorted(filter(None, judged), key=lambda suspicion: -suspicion.surprise))
 
 
@@ -189,7 +192,10 @@ def _without_durations(judgement: JourneyVerdict) -> JourneyVerdict:
 
 def _together(verdict: Verdict, states: States) -> str:
     isolation = Isolation()  # what cannot be compared is said where its steps are judged
-    judged = (isolation.judge(judgement.journey.title, partial(_factor, judgement, states), None) for judgement in verdict.journeys)
+    judged = (
+        isolation.judge(judgement.journey.title, partial(_factor, judgement, states), None)
+        for judgement in verdict.journeys
+    )
     slowdowns = [factor for factor in judged if factor is not None]
     compared, factors = len(slowdowns), [factor for factor in slowdowns if factor]
     if len(factors) < max(_TOGETHER, (compared + 1) // 2) or max(factors) > _SPREAD * min(factors):

@@ -102,7 +102,11 @@ def usual_facts(
 def with_pending(recorded: Iterable[NetworkRequest], pending: Sequence[NetworkRequest]) -> list[NetworkRequest]:
     """Recorded requests and those that have no answer; what was under way when recording ended was answered later."""
     unanswered = {(request.method, request.url): request for request in pending}
-    kept = [request for request in recorded if request.status or request.error or (request.method, request.url) in unanswered]
+    kept = [
+        request
+        for request in recorded
+        if request.status or request.error or (request.method, request.url) in unanswered
+    ]
     known = {(request.method, request.url) for request in kept if not request.status}
     return [*kept, *(pending_request for request, pending_request in unanswered.items() if request not in known)]
 

@@ -71,7 +71,11 @@ def _written(value: str, *, issued: bool) -> set[str]:
     misread = value.encode("utf-8", "replace").decode("latin-1")  # as headers are, that are sent in UTF-8
     once = _as_json({value, misread})
     twice = _as_json(once)
-    percent = {form for spelling in once for form in (quote_plus(spelling), *(quote(spelling, safe=safe) for safe in _LEFT_AS_IT_IS))}
+    percent = {
+        form
+        for spelling in once
+        for form in (quote_plus(spelling), *(quote(spelling, safe=safe) for safe in _LEFT_AS_IT_IS))
+    }
     lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
     encoded = {form for spelling in once for form in _base64_cores(spelling.encode("utf-8", "replace"))}
     percent |= {quote(form, safe="") for form in percent}

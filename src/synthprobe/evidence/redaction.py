@@ -241,7 +241,9 @@ class Redactor(Learner):
         """As `data`, and mask every field that is secret by its name."""
         if isinstance(value, Mapping):
             return {
-                key: MASK if is_secret_name(str(key)) and not isinstance(item, (bool, type(None))) else self.fields(item)
+                key: MASK
+                if is_secret_name(str(key)) and not isinstance(item, (bool, type(None)))
+                else self.fields(item)
                 for key, item in value.items()
             }
         if isinstance(value, list):

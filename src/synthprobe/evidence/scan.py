@@ -71,7 +71,9 @@ class Scanner:
 
     def path(self, path: Path) -> list[Finding]:
         """Look into a file, or all files of a folder, their names included."""
-        files = sorted(found_path for found_path in path.rglob("*") if found_path.is_file() and not found_path.is_symlink())
+        files = sorted(
+            found_path for found_path in path.rglob("*") if found_path.is_file() and not found_path.is_symlink()
+        )
         findings = []
         for number, file in enumerate(files if path.is_dir() else [path], 1):
             name = file.relative_to(path).as_posix() if path.is_dir() else file.name

@@ -281,8 +281,8 @@ def check_complete(declared_fix: Fix, roles: Collection[str]) -> None:
     if strange or not declared_fix.roles:
         what = f"names the role {strange[0]!r}, which is not known" if strange else "names no role that may apply it"
         raise ConfigurationError(
-            f"The fix {declared_fix.id} {what}. Known roles: {', '.join(sorted(roles)) or 'none'}. Correct roles of @fix, or "
-            "add the role to [fixes.roles]."
+            f"The fix {declared_fix.id} {what}. Known roles: {', '.join(sorted(roles)) or 'none'}. Correct roles of "
+            "@fix, or add the role to [fixes.roles]."
         )
     if declared_fix.apply is None:
         raise ConfigurationError(
@@ -295,8 +295,8 @@ def check_complete(declared_fix: Fix, roles: Collection[str]) -> None:
         )
     if (declared_fix.undo is None) == (not declared_fix.irreversible):
         raise ConfigurationError(
-            f"The fix {declared_fix.id} needs either an undo (@{declared_fix.plan.__name__}.undoes) or irreversible='why it cannot be "
-            "undone', and not both."
+            f"The fix {declared_fix.id} needs either an undo (@{declared_fix.plan.__name__}.undoes) or "
+            "irreversible='why it cannot be undone', and not both."
         )
 
 

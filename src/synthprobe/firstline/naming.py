@@ -54,7 +54,8 @@ def explain(
     return replace(
         verdict,
         journeys=tuple(
-            isolation.judge(judgement.journey.title, partial(explained, judgement), otherwise=judgement) for judgement in verdict.journeys
+            isolation.judge(judgement.journey.title, partial(explained, judgement), otherwise=judgement)
+            for judgement in verdict.journeys
         ),
     )
 
@@ -96,7 +97,10 @@ def name_incidents(
 
 def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: str = "") -> Named:
     """The same of one run without any memory, by the runbooks as they are now."""
-    bare = (replace(judgement, triage=None, runbook="", general="", runbook_why="", incident="") for judgement in verdict.journeys)
+    bare = (
+        replace(judgement, triage=None, runbook="", general="", runbook_why="", incident="")
+        for judgement in verdict.journeys
+    )
     isolation = Isolation()
     explained = explain(replace(verdict, journeys=tuple(bare)), runbooks, isolation)
     named = name_incidents(explained, runbooks, (), {}, verdict.finished_at, isolation, probe_owner=probe_owner)
@@ -107,7 +111,10 @@ def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: s
 def with_incidents(verdict: Verdict, of: Mapping[str, Incident], *, probe_owner: str = "") -> Verdict:
     """Each journey says of class, page and owner what its incident says, and why in its own words."""
     return replace(
-        verdict, journeys=tuple(_as_its_incident(judgement, of.get(judgement.journey.id), probe_owner) for judgement in verdict.journeys)
+        verdict,
+        journeys=tuple(
+            _as_its_incident(judgement, of.get(judgement.journey.id), probe_owner) for judgement in verdict.journeys
+        ),
     )
 
 

@@ -82,7 +82,11 @@ def check_evidence(config: FixesConfig, incident: Incident, target: str, now: da
 
 def check_rate(entries: Sequence[AuditEntry], fix: str, target: str, per_hour: int, now: datetime) -> None:
     """Refuse a fix that was applied too often in the last hour, started and unfinished ones counted."""
-    recent = [entry for entry in _of(entries, fix, target) if entry.event == "applying" and now - entry.at < timedelta(hours=1)]
+    recent = [
+        entry
+        for entry in _of(entries, fix, target)
+        if entry.event == "applying" and now - entry.at < timedelta(hours=1)
+    ]
     if len(recent) >= per_hour:
         raise FixRefused(
             f"The fix {fix} was applied {len(recent)} times in the last hour; at most {per_hour} were expected. "

@@ -247,7 +247,9 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
     for section in runbook.sections:
         for command in section.commands:
             for word in re.findall(r"^\s*(synthprobe [a-z]+(?: [a-z]+)?)", command.shell, re.MULTILINE):
-                if known.commands and not any(word == command or word.startswith(f"{command} ") for command in known.commands):
+                if known.commands and not any(
+                    word == command or word.startswith(f"{command} ") for command in known.commands
+                ):
                     yield finding(command.line, f"There is no command {word!r}.")
 
     for number, line in enumerate(runbook.body.splitlines(), runbook.body_line):
@@ -307,7 +309,9 @@ def _coverage(runbooks: Sequence[Runbook], known: Known) -> Iterator[Finding]:
 def _ties(runbooks: Sequence[Runbook]) -> Iterator[Finding]:
     for runbook, other in combinations(sorted(runbooks, key=lambda r: r.id), 2):
         if runbook.id == other.id:
-            yield Finding(path=other.path, line=2, rule="tie", text=f"The id {runbook.id!r} is taken by {runbook.path}.")
+            yield Finding(
+                path=other.path, line=2, rule="tie", text=f"The id {runbook.id!r} is taken by {runbook.path}."
+            )
             continue
         a, b = runbook.matches, other.matches
         same = [

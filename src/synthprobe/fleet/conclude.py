@@ -130,7 +130,11 @@ def _by_journey(seen: PartSeen | None, journeys: Sequence[Journey], lost: str) -
     if seen is not None:
         expected = {journey.id: journey for journey in journeys}
         found |= {id: JourneyVerdict(journey=expected[id], outcome="passed") for id in seen.passed if id in expected}
-        found |= {judgement.journey.id: _placed(judgement, seen) for judgement in seen.others if judgement.journey.id in expected}
+        found |= {
+            judgement.journey.id: _placed(judgement, seen)
+            for judgement in seen.others
+            if judgement.journey.id in expected
+        }
     return found
 
 

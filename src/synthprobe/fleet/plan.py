@@ -77,7 +77,9 @@ def plan_slot(
         locations=tuple(dict.fromkeys(locations)),
         quorum=quorum,
         version=version,
-        not_due=tuple(sorted((journey for journey in journeys if journey.id not in chosen), key=lambda journey: journey.id)),
+        not_due=tuple(
+            sorted((journey for journey in journeys if journey.id not in chosen), key=lambda journey: journey.id)
+        ),
     )
     refuse_holes(plan, due)
     return plan

@@ -214,7 +214,9 @@ def backend_totals(sums: Iterable[OperationSum]) -> tuple[OperationTotal, ...]:
     inside: dict[tuple[str, str], float] = {}
     for operation_sum in listed:
         if operation_sum.name.split(" ", 1)[0] == QUERY:
-            inside[operation_sum.journey, operation_sum.step] = inside.get((operation_sum.journey, operation_sum.step), 0.0) + operation_sum.total_ms
+            inside[operation_sum.journey, operation_sum.step] = (
+                inside.get((operation_sum.journey, operation_sum.step), 0.0) + operation_sum.total_ms
+            )
     found: dict[tuple[str, str, str], tuple[int, float]] = {}
     slowest: dict[tuple[str, str, str], float] = {}
     for operation_sum in listed:

@@ -39,7 +39,10 @@ def measure(
     zone: tzinfo = UTC,
 ) -> Measures:
     """Every measure of a window."""
-    known = sorted((incident for incident in incidents if incident.target == target), key=lambda incident: (incident.opened_at, incident.id))
+    known = sorted(
+        (incident for incident in incidents if incident.target == target),
+        key=lambda incident: (incident.opened_at, incident.id),
+    )
     inside = [incident for incident in known if since <= incident.opened_at < until]
     counted_from = max(since, pages_since or since)
     sent = [page for page in pages or () if counted_from <= page.at < until]
@@ -73,7 +76,11 @@ def measure(
 
 def detected_first(incidents: Sequence[Incident]) -> Measure:
     """Whether the monitor, or a user, was first."""
-    first = [incident for incident in incidents if incident.occurrences and not (incident.reported_at and incident.reported_at <= incident.opened_at)]
+    first = [
+        incident
+        for incident in incidents
+        if incident.occurrences and not (incident.reported_at and incident.reported_at <= incident.opened_at)
+    ]
     unseen = sum(not incident.occurrences for incident in incidents)
     more = f" The monitor did not see {unseen} at all." if unseen else ""
     return _share(
@@ -83,7 +90,11 @@ def detected_first(incidents: Sequence[Incident]) -> Measure:
 
 def lead(incidents: Sequence[Incident]) -> Measure:
     """How long the monitor knew before the user."""
-    both = [(incident.reported_at - incident.opened_at) / _MINUTE for incident in incidents if incident.reported_at and incident.occurrences]
+    both = [
+        (incident.reported_at - incident.opened_at) / _MINUTE
+        for incident in incidents
+        if incident.reported_at and incident.occurrences
+    ]
     text = "Half of what users reported was known at least that long before they did."
     return _figure("lead", "Lead over the user", "minutes", len(both), median(both or [0.0]), text)
 
@@ -116,7 +127,11 @@ def sleep_interruptions(pages: Sequence[Page], sleep: tuple[time, time], zone: t
 
 def days_since_escalation(known: Sequence[Incident], until: datetime) -> Measure:
     """How long the first line has managed alone."""
-    ends = [incident.resolved_at for incident in _resolved(known) if incident.resolved_how == "engineer" and incident.resolved_at]
+    ends = [
+        incident.resolved_at
+        for incident in _resolved(known)
+        if incident.resolved_how == "engineer" and incident.resolved_at
+    ]
     ends = [end for end in ends if end < until]
     value = max((until - max(ends)).total_seconds() / 86_400, 0.0) if ends else None
     text = f"An engineer was last needed on {max(ends):%Y-%m-%d}." if ends else "No incident ended with an engineer."
@@ -133,9 +148,15 @@ def days_since_escalation(known: Sequence[Incident], until: datetime) -> Measure
 def actionable(incidents: Sequence[Incident], pages: Sequence[Page]) -> Measure:
     """Whether a page is worth getting up for."""
     paged_ids = {id for page in pages for id in page.incidents}
-    cases = [incident for incident in incidents if incident.id in paged_ids and incident.state == "resolved" and incident.resolved_how]
+    cases = [
+        incident
+        for incident in incidents
+        if incident.id in paged_ids and incident.state == "resolved" and incident.resolved_how
+    ]
     hits = [incident for incident in cases if incident.resolved_how != "itself"]
-    return _share("actionable", "Actionable pages", hits, cases, "paged incidents that are over needed somebody to act.")
+    return _share(
+        "actionable", "Actionable pages", hits, cases, "paged incidents that are over needed somebody to act."
+    )
 
 
 def responders(incidents: Sequence[Incident]) -> Measure:
@@ -238,7 +259,11 @@ def _if_recorded(figure: Measure, pages: Sequence[Page] | None) -> Measure:
 
 def _resolved(incidents: Iterable[Incident]) -> list[Incident]:
     """What people ended."""
-    return [incident for incident in incidents if incident.state == "resolved" and incident.resolved_how in {"runbook", "fix", "engineer"}]
+    return [
+        incident
+        for incident in incidents
+        if incident.state == "resolved" and incident.resolved_how in {"runbook", "fix", "engineer"}
+    ]
 
 
 def _by_fingerprint(incidents: Iterable[Incident]) -> dict[str, list[Incident]]:
@@ -257,7 +282,9 @@ def _repeated(known: Sequence[Incident], incidents: Sequence[Incident]) -> list[
     first: dict[str, str] = {}
     for incident in known:
         first.setdefault(incident.fingerprint, incident.id)
-    return [incident for incident in incidents if incident.fingerprint and first.get(incident.fingerprint) != incident.id]
+    return [
+        incident for incident in incidents if incident.fingerprint and first.get(incident.fingerprint) != incident.id
+    ]
 
 
 def _figure(

@@ -46,7 +46,11 @@ def in_slots(seen: Iterable[Observation], interval_s: int) -> Iterator[Observati
 def in_turns(seen: Iterable[Observation], interval_s: int, every_s: float) -> Iterator[Observation]:
     """The same in a journey's own interval: each observation stands in the look its slot belongs to."""
     for observation in in_slots(seen, interval_s):
-        yield msgspec.structs.replace(observation, slot=turn(observation.slot, interval_s, every_s)) if every_s > interval_s else observation
+        yield (
+            msgspec.structs.replace(observation, slot=turn(observation.slot, interval_s, every_s))
+            if every_s > interval_s
+            else observation
+        )
 
 
 def least_interval(slots: Sequence[JudgedSlot], intervals: Mapping[str, Interval], interval_s: int) -> float:
@@ -143,7 +147,9 @@ def judge_objective(
     unknown = elapsed - judged
     used_s = count["bad"] * interval_s
     budget_s = float(_allowed(objective) * length) * interval_s
-    causes = Counter(slot.fingerprint or slot.cause or "no cause was recorded" for slot in inside if slot.state == "bad")
+    causes = Counter(
+        slot.fingerprint or slot.cause or "no cause was recorded" for slot in inside if slot.state == "bad"
+    )
     key, largest = causes.most_common(1)[0] if causes else ("", 0)
     words = {slot.fingerprint: slot.cause for slot in inside if slot.cause}
     availability = 100 * count["good"] / judged if judged else None
@@ -271,7 +277,9 @@ def burn_text(
 def lint(objective: Objective, interval_s: float, rules: Sequence[BurnRule] = ()) -> tuple[str, ...]:
     """Why an objective cannot be used as it is declared."""
     if rules:
-        return tuple(checked_rule.refused for rule in rules if (checked_rule := check_rule(objective, rule, interval_s)).refused)
+        return tuple(
+            checked_rule.refused for rule in rules if (checked_rule := check_rule(objective, rule, interval_s)).refused
+        )
     if burn_rules(objective, interval_s):
         return ()
     samples = objective.window_days * DAY / interval_s

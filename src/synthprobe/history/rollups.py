@@ -186,4 +186,8 @@ def _add(connection: Connection, into: Table, sums: Mapping[tuple[int, int], _Su
     for known in connection.execute(query).mappings():
         if (series_sum := sums.get((known["series_no"], known["at"]))) is not None:
             series_sum.add_roll_up(known)
-    put(connection, into, [{"series_no": number, "at": at, **series_sum.row()} for (number, at), series_sum in sums.items()])
+    put(
+        connection,
+        into,
+        [{"series_no": number, "at": at, **series_sum.row()} for (number, at), series_sum in sums.items()],
+    )

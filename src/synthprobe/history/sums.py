@@ -66,7 +66,9 @@ def read_step_sums(
             total_ms=step_sum.total_us / 1000,
             over_budget_calls=step_sum.over_calls,
             over_budget_ms=step_sum.over_us / 1000,
-            p95_ms=tails.p95_us(step_sum.passed, step_sum.others, step_sum.rolled_up) / 1000 if p95 and step and step_sum.count else None,
+            p95_ms=tails.p95_us(step_sum.passed, step_sum.others, step_sum.rolled_up) / 1000
+            if p95 and step and step_sum.count
+            else None,
             locations=step_sum.locations,
         )
         for (journey, step), step_sum in found.items()
@@ -157,7 +159,11 @@ class _Tails:
 def _add_others(found: Mapping[tuple[str, str], _Sum], series: Mapping[int, Any], rows: Iterable[Any]) -> None:
     """Attempts that did not pass: what one took counts when it was degraded, and so came to its end."""
     listed = [(series[row.series_no], row) for row in rows]
-    broken = {(journey_series.journey, row.run_no, row.attempt) for journey_series, row in listed if not journey_series.step and row.failed}
+    broken = {
+        (journey_series.journey, row.run_no, row.attempt)
+        for journey_series, row in listed
+        if not journey_series.step and row.failed
+    }
     for row_series, row in listed:
         of = found[row_series.journey, row_series.step]
         if row.failed or (row_series.journey, row.run_no, row.attempt) in broken:

@@ -90,8 +90,9 @@ def _remove_by_functions(access: Access, kind: PythonKind, token: str) -> int:
     for record in found:
         if not isinstance(record, Mapping) or not _holds(record, token):
             raise ConfigurationError(
-                f"find of the kind of test data {kind.name!r} gave {record!r}, of which no field holds the token {token}. "
-                "It is not known as ours, so nothing was removed. Let find give the field that holds the token as well."
+                f"find of the kind of test data {kind.name!r} gave {record!r}, of which no field holds the token "
+                f"{token}. It is "
+                "not known as ours, so nothing was removed. Let find give the field that holds the token as well."
             )
     live = [record for record in found if not call("is_gone", kind.is_gone, record)]
     for record in live:
@@ -142,7 +143,9 @@ def _found(api: Api, kind: TestDataKind, entry: LedgerEntry) -> Iterator[Mapping
                 f"logged in? See [targets.{api.target.name}.sweeper], and shows of the kind."
             )
         matches = (match.groupdict() for match in re.finditer(kind.fields, answer.text))
-        yield from ({"token": entry.token, **dict(fields)} for fields in dict.fromkeys(tuple(m.items()) for m in matches))
+        yield from (
+            {"token": entry.token, **dict(fields)} for fields in dict.fromkeys(tuple(m.items()) for m in matches)
+        )
     else:
         yield from _holders(answer.json, entry.token)
 

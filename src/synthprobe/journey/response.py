@@ -257,7 +257,9 @@ class Response:
         elif len(records) < at_least:
             wrong.append(f"{what}: expected {at_least} or more, got {len(records)}")
         times = Counter(str(row[key]) for row in records if once and row.get(key) not in _NOTHING)
-        wrong += [f"{key}: expected {value!r} once, got it {count} times" for value, count in times.items() if count > 1]
+        wrong += [
+            f"{key}: expected {value!r} once, got it {count} times" for value, count in times.items() if count > 1
+        ]
         needed = dict.fromkeys([key, *has, *(field.removeprefix("-") for field in order)])
         for record in records:
             lacks = [field for field in needed if record.get(field) in _NOTHING]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from synthprobe.pipeline.memory import is_judged as is_judged
     from synthprobe.pipeline.memory import open_history as open_history
     from synthprobe.pipeline.memory import take_in as take_in
-    from synthprobe.pipeline.spare_folder import open_outbox as open_outbox
     from synthprobe.pipeline.notification import beat_start as beat_start
+    from synthprobe.pipeline.spare_folder import open_outbox as open_outbox
 
 _NAMES = {
     "afterwards": "after_part after_run explain_run seen_by",

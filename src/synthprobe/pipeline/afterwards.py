@@ -23,10 +23,10 @@ from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.leftovers import FINGERPRINT, LOOKS_BACK, left_by, left_over_incident
 from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.notification import send_telemetry, tell_people, tell_watcher
 from synthprobe.pipeline.publishing import publish_part, publish_run
 from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents, write_ledger
 from synthprobe.pipeline.spare_folder import blind_incident, bring_home, read_blindness, write_blindness
-from synthprobe.pipeline.notification import send_telemetry, tell_people, tell_watcher
 from synthprobe.pipeline.upkeep import tidy_if_due
 from synthprobe.project import Project
 from synthprobe.records.fleet import PartSeen, Place
@@ -138,9 +138,16 @@ def _with_blindness(followed: _Followed, project: Project, verdict: Verdict, bli
             history.put_incident(incident)
     write_blindness(project.root, incident)
     # what it makes of single journeys is the same news
-    others = [followed_incident for followed_incident in followed.incidents if followed_incident.kind != "monitor blind" or followed_incident.opened_at < incident.opened_at]
+    others = [
+        followed_incident
+        for followed_incident in followed.incidents
+        if followed_incident.kind != "monitor blind" or followed_incident.opened_at < incident.opened_at
+    ]
     kept = {incident.id for incident in others}
-    of = {journey: followed_incident if followed_incident.id in kept else incident for journey, followed_incident in followed.of.items()}
+    of = {
+        journey: followed_incident if followed_incident.id in kept else incident
+        for journey, followed_incident in followed.of.items()
+    }
     return replace(followed, incidents=(*others, incident), of=of)
 
 
@@ -149,7 +156,9 @@ def _with_blind_slot(
 ) -> _Followed:
     """Open the incident of a slot in which no location could look; any machine continues and ends it like others."""
     is_known = any(
-        incident.kind == "monitor blind" and not incident.location for incident in followed.incidents if incident.state != "resolved"
+        incident.kind == "monitor blind" and not incident.location
+        for incident in followed.incidents
+        if incident.state != "resolved"
     )
     if not blind or is_known:
         return followed
@@ -174,7 +183,12 @@ def _with_left_overs(
     notes += left_by(verdict.run.id, target, entries)
     write_ledger(folder, entries)
     known = next(
-        (incident for incident in history.incidents(target) if incident.fingerprint == FINGERPRINT and incident.state != "resolved"), None
+        (
+            incident
+            for incident in history.incidents(target)
+            if incident.fingerprint == FINGERPRINT and incident.state != "resolved"
+        ),
+        None,
     )
     incident = left_over_incident(known, target, entries, owner, now)
     if incident is None:
@@ -220,21 +234,35 @@ def _follow(
     verdict, now = judged.remembered, judged.now
     alone = history is None or not history.available
     left = last_incidents(runs, folder.parent)
-    stored = {incident.id: incident for incident in (history.incidents(verdict.run.target) if history is not None else ())}
+    stored = {
+        incident.id: incident for incident in (history.incidents(verdict.run.target) if history is not None else ())
+    }
     ours = (incident for incident in left.incidents if alone or incident.id in left.waiting)
-    found = stored | {incident.id: merged(None, incident, stored[incident.id]) if incident.id in stored else incident for incident in ours}
+    found = stored | {
+        incident.id: merged(None, incident, stored[incident.id]) if incident.id in stored else incident
+        for incident in ours
+    }
     known = {id: of_now(incident, now) for id, incident in found.items()}
     isolation = Isolation()
-    open_now = [incident for incident in known.values() if incident.state != "resolved" and incident.fingerprint != FINGERPRINT]
+    open_now = [
+        incident for incident in known.values() if incident.state != "resolved" and incident.fingerprint != FINGERPRINT
+    ]
     of_target = [incident for incident in open_now if not incident.location]
     named = name_incidents(
         verdict, runbooks, of_target, judged.before, now, isolation, usual=judged.usual, probe_owner=owner
     )
     notes += isolation.notes
     of = {judgement.journey.id: judgement.incident for judgement in named.verdict.journeys if judgement.incident}
-    found_here = [_opened_alone(incident, now) if alone and incident.id not in known else incident for incident in named.incidents]
+    found_here = [
+        _opened_alone(incident, now) if alone and incident.id not in known else incident for incident in named.incidents
+    ]
     of_locations = located(verdict, [incident for incident in open_now if incident.location], now)
-    of |= {journey: incident.id for incident in of_locations if incident.state != "resolved" for journey in incident.journeys}
+    of |= {
+        journey: incident.id
+        for incident in of_locations
+        if incident.state != "resolved"
+        for journey in incident.journeys
+    }
     incidents = [*found_here, *of_locations]
     incidents += [incident for incident in known.values() if incident.state == "resolved"]
     changed = [incident for incident in incidents if incident.id in left.waiting or incident != known.get(incident.id)]
@@ -254,7 +282,9 @@ def _follow(
     with noted(notes):
         kept = (incident for incident in incidents if incident.state != "resolved" or incident in changed)
         write_incidents(folder, RunIncidents(incidents=tuple(kept), waiting=tuple(waiting)))
-    lately = (incident for incident in incidents if incident.resolved_at is None or now - incident.resolved_at < _LATELY)
+    lately = (
+        incident for incident in incidents if incident.resolved_at is None or now - incident.resolved_at < _LATELY
+    )
     by_id = {incident.id: incident for incident in incidents}
     return _Followed(incidents=tuple(lately), of={journey: by_id[id] for journey, id in of.items()}, alone=alone)
 

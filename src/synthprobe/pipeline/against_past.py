@@ -152,7 +152,11 @@ def _of_interest(history: History, verdict: Verdict) -> set[str]:
         return {judgement.journey.id for judgement in verdict.journeys}
     open_now = (incident for incident in history.incidents(verdict.run.target) if incident.state != "resolved")
     concerned = {id for incident in open_now for id in (*incident.journeys, *incident.blocked)}
-    return concerned | {judgement.journey.id for judgement in verdict.journeys if judgement.outcome != "passed" or judgement.intermittent}
+    return concerned | {
+        judgement.journey.id
+        for judgement in verdict.journeys
+        if judgement.outcome != "passed" or judgement.intermittent
+    }
 
 
 def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict[str, dict[str, str]]:
@@ -160,7 +164,9 @@ def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict
     found = {}
     for judgement in verdict.journeys:
         walked = {path for result in judgement.results for path in timings(result) or ()}
-        if gone_aliases := {old: new for old, new in aliases.get(judgement.journey.id, {}).items() if old not in walked}:
+        if gone_aliases := {
+            old: new for old, new in aliases.get(judgement.journey.id, {}).items() if old not in walked
+        }:
             found[judgement.journey.id] = gone_aliases
     return found
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from synthprobe.pipeline.afterwards import after_run
 from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
 from synthprobe.pipeline.notes import noted
-from synthprobe.pipeline.spare_folder import blind_incident, spare_folder
 from synthprobe.pipeline.notification import tell_people, tell_watcher
+from synthprobe.pipeline.spare_folder import blind_incident, spare_folder
 from synthprobe.project import Project
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey

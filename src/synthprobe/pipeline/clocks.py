@@ -89,7 +89,12 @@ def of_now(incident: Incident, now: datetime) -> Incident:
 def out_of_order(seen: Sequence[Observation], before: Mapping[str, Sequence[Observation]]) -> list[str]:
     """Why incidents stay as they are: what is older than what was judged at this location says nothing of now."""
     late = [observation for observation in seen if not is_new(observation, before.get(observation.journey, ()))]
-    newer = [old for observation in late for old in before[observation.journey] if old.run_id != observation.run_id and old.at > observation.at]
+    newer = [
+        old
+        for observation in late
+        for old in before[observation.journey]
+        if old.run_id != observation.run_id and old.at > observation.at
+    ]
     if not newer:
         return []
     newest = max(newer, key=lambda old: old.at)

@@ -73,7 +73,9 @@ def began_to_burn(history: History, config: Config, verdict: Verdict, windows: S
     run = verdict.run
     objectives = {judgement.journey.id: _objective_of(config, judgement.journey.id) for judgement in verdict.journeys}
     # only a slot that is bad can make a rule fire
-    bad = [judgement for judgement in verdict.journeys if is_bad(judgement.outcome, objectives[judgement.journey.id][1])]
+    bad = [
+        judgement for judgement in verdict.journeys if is_bad(judgement.outcome, objectives[judgement.journey.id][1])
+    ]
     if not run.scheduled or not bad:
         return []
     rules = {name: declared_rules(name, table) for name, table in config.objectives.items()}
@@ -90,7 +92,9 @@ def began_to_burn(history: History, config: Config, verdict: Verdict, windows: S
         now_slot = turn(run.slot, interval_s, every_s)
         try:
             says, *before = (
-                burn_text(objective, journey_slots, now_slot=slot, interval_s=every_s or interval_s, rules=rules.get(name, ()))
+                burn_text(
+                    objective, journey_slots, now_slot=slot, interval_s=every_s or interval_s, rules=rules.get(name, ())
+                )
                 for slot in range(now_slot, now_slot - _SAID_BEFORE - 1, -1)
             )
         except ValueError as error:
@@ -108,7 +112,9 @@ def stand(project: Project, target: str, now: datetime) -> Standing:
     with open_history(project) as history:
         slots = history.judged_slots(target, since(project.config, now), now + timedelta(seconds=1))
         began, intervals = history.first_judged(target), history.intervals(target)
-        incidents = [incident for incident in history.incidents(target) if now - (incident.resolved_at or now) < _RECENT]
+        incidents = [
+            incident for incident in history.incidents(target) if now - (incident.resolved_at or now) < _RECENT
+        ]
         latency = _latency(history, project, [incident for incident in incidents if incident.state != "resolved"], now)
     mutes: tuple[Mute, ...] = ()
     with noted([]):  # `doctor routes` says what is wrong with them
@@ -125,11 +131,18 @@ def stand(project: Project, target: str, now: datetime) -> Standing:
         ),
         incidents=tuple(incidents),
         muted={
-            incident.id: mute.until for incident in incidents for mute in mutes if mute.until is not None and mute.holds(incident, now)
+            incident.id: mute.until
+            for incident in incidents
+            for mute in mutes
+            if mute.until is not None and mute.holds(incident, now)
         },
         latency=latency,
         day=tuple(slot for slot in slots if now - slot.at < day),
-        intervals={id: round(interval.every_s / project.config.interval_s) for id, interval in intervals.items() if interval.every_s},
+        intervals={
+            id: round(interval.every_s / project.config.interval_s)
+            for id, interval in intervals.items()
+            if interval.every_s
+        },
         slots=round(day.total_seconds() / project.config.interval_s),
         now_slot=int(now.timestamp() // project.config.interval_s),
     )
@@ -153,7 +166,9 @@ def _latency(history: History, project: Project, incidents: Sequence[Incident], 
         known = read_state(history.detector_states(target, location=project.config.location).get((journey, path)))
         found[incident.id] = replace(
             known.series(path or "the whole journey", project.config.least_slowdown_ms),
-            points=tuple((sample.at, sample.total_ms / sample.count) for sample in samples if sample.count > sample.failed),
+            points=tuple(
+                (sample.at, sample.total_ms / sample.count) for sample in samples if sample.count > sample.failed
+            ),
             alarms=(Alarm(at=incident.first_seen_at, text=incident.title, until=now),),
             marks=(*changes, *_deploys(history.observations(target, journey, last=_DAY_RUNS), begin)),
         )
@@ -170,7 +185,9 @@ def _deploys(seen: Sequence[Observation], begin: datetime) -> Iterator[Mark]:
 
 def since(config: Config, now: datetime) -> datetime:
     """The begin of the longest window an objective is counted over."""
-    return now - timedelta(days=max(objective.window_days for objective in (*config.objectives.values(), ObjectiveConfig())))
+    return now - timedelta(
+        days=max(objective.window_days for objective in (*config.objectives.values(), ObjectiveConfig()))
+    )
 
 
 def judge_objectives(
@@ -257,7 +274,8 @@ def _outside(windows: Sequence[Window], seen: Iterable[Observation]) -> list[Obs
     return [
         observation
         for observation in seen
-        if observation.outcome == "passed" or not any(window.holds(observation.target, observation.journey, observation.at) for window in windows)
+        if observation.outcome == "passed"
+        or not any(window.holds(observation.target, observation.journey, observation.at) for window in windows)
     ]
 
 

@@ -125,7 +125,9 @@ def _with_not_due(runs: list[Path]) -> Iterator[Path]:
     for number, run in enumerate(reversed(runs[-_LOOKED_BACK:])):
         with suppress(ReportError):
             verdict = read_verdict(run / "verdict.json")
-            found = {judgement.journey.id for judgement in verdict.journeys if not number or judgement.journey.every_s} - seen
+            found = {
+                judgement.journey.id for judgement in verdict.journeys if not number or judgement.journey.every_s
+            } - seen
             if number and found:
                 yield run
             wanted = wanted - len(found) if number else verdict.not_due

@@ -28,7 +28,9 @@ def noted(notes: list[str]) -> Iterator[None]:
 
 def third_parties(verdict: Verdict) -> list[str]:
     """The list of hosts that pages asked for in vain, so that somebody decides on each; nothing when there are none."""
-    asked = Counter(host for judgement in verdict.journeys if judgement.results for host in judgement.results[-1].refused_hosts)
+    asked = Counter(
+        host for judgement in verdict.journeys if judgement.results for host in judgement.results[-1].refused_hosts
+    )
     if not asked:
         return []
     listed = ", ".join(f"{host} ({count} {'journey' if count == 1 else 'journeys'})" for host, count in asked.items())

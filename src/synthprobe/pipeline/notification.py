@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from synthprobe import words
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import SPARE_S, AppriseChannel
-from synthprobe.alerts.schedule import concerns
 from synthprobe.alerts.heartbeat import Heartbeat, Signal
 from synthprobe.alerts.message import Background, Measured
 from synthprobe.alerts.outbox import Letter
 from synthprobe.alerts.routes import Mute, read_mutes
+from synthprobe.alerts.schedule import concerns
 from synthprobe.config import Config
 from synthprobe.deadlines import within
 from synthprobe.errors import SynthprobeError
@@ -118,7 +118,11 @@ def _nobody_untold(
     taken = {incident.id for incident in incidents if incident.state == "acknowledged"}
     muted = {incident.id for incident in incidents if any(mute.holds(incident, now) for mute in mutes)}
     known = arrived | taken | muted | {incident.id for incident in incidents if silenced(incident)}
-    untold = [judgement.journey.id for judgement in verdict.journeys if judgement.outcome == "failed" and judgement.incident not in known]
+    untold = [
+        judgement.journey.id
+        for judgement in verdict.journeys
+        if judgement.outcome == "failed" and judgement.incident not in known
+    ]
     if untold:
         notes.append(
             f"Failing, and nobody was told or has it: {', '.join(untold)}. The heartbeat says so with /fail. "
@@ -186,7 +190,12 @@ def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:
 
 def _backend_trace(verdict: Verdict, incident: Incident) -> str:
     """Where the newest attempt that did not pass opens in the target's own tracing tool."""
-    results = (r for judgement in verdict.journeys if judgement.journey.id in incident.journeys for r in reversed(judgement.results))
+    results = (
+        r
+        for judgement in verdict.journeys
+        if judgement.journey.id in incident.journeys
+        for r in reversed(judgement.results)
+    )
     return next((result.backend_trace for result in results if result.backend_trace and result.outcome != "passed"), "")
 
 

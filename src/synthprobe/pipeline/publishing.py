@@ -70,7 +70,9 @@ def publish_run(
 
 def publish_part(project: Project, folder: Path, verdict: Verdict, notes: list[str]) -> dict[str, str]:
     """Publish the evidence of a part of a slot: where it stands, by its path; what could not be is told."""
-    if not project.config.publish.url or not any(judgement.outcome not in {"passed", "skipped"} for judgement in verdict.journeys):
+    if not project.config.publish.url or not any(
+        judgement.outcome not in {"passed", "skipped"} for judgement in verdict.journeys
+    ):
         return {}
     from synthprobe.report.run_files import publish_evidence
 
@@ -129,7 +131,13 @@ def site_of(
     addresses = {runbook.id: f"runbooks/{runbook.id}.html" for runbook in runbooks}
     pattern = project.config.report.runbook_url
     if pattern:
-        named = {id for verdict in verdicts for journey in verdict.journeys for id in (one.runbook, one.offered) if id}
+        named = {
+            id
+            for verdict in verdicts
+            for journey in verdict.journeys
+            for id in (journey.runbook, journey.offered)
+            if id
+        }
         addresses = {id: pattern.replace("{id}", id) for id in (*addresses, *named)}
     if whole or (runbooks and not pattern):
         page = before_typing(project.root / project.config.runbooks)

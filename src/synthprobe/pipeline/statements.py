@@ -77,7 +77,13 @@ def rolled_up(records: Iterable[Counted], now: datetime, keep: HistoryConfig) ->
 
     def span(record: Counted) -> str:
         days = (now - record.at) / timedelta(days=1)
-        return record.at.isoformat() if days < fine else f"{record.at:%Y-%m-%dT%H}" if days < hourly else f"{record.at:%Y-%m-%d}"
+        return (
+            record.at.isoformat()
+            if days < fine
+            else f"{record.at:%Y-%m-%dT%H}"
+            if days < hourly
+            else f"{record.at:%Y-%m-%d}"
+        )
 
     young = [record for record in records if now - record.at < timedelta(days=keep.daily_days)]
     return [join(list(group)) for _, group in itertools.groupby(young, span)]

@@ -60,8 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         # Registered here, after every installed plugin, so that these fixtures extend pytest-playwright's
         # whatever order the two were loaded in.
-        config.pluginmanager.register(ladder, "synthprobe-ladder")
-        config.pluginmanager.register(ladder.Changeover(), "synthprobe-changeover")
+        config.pluginmanager.register(browser_fixtures, "synthprobe-browser-fixtures")
+        config.pluginmanager.register(browser_fixtures.Changeover(), "synthprobe-changeover")
         session: JourneySession = JourneySession.of(config)
         config.pluginmanager.register(session, "synthprobe-session")
         config.pluginmanager.register(SessionSummary(session), "synthprobe-summary")

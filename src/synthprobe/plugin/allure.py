@@ -135,7 +135,9 @@ class AllureCollector:
             "severity": known_severity(labels.get("severity", self._collected.severity), journey.severity),
             "owner": labels.get("owner", self._collected.owner),
         }
-        return msgspec.structs.replace(journey, **{name: fields[name] for name in fields.keys() - marked if fields[name]})
+        return msgspec.structs.replace(
+            journey, **{name: fields[name] for name in fields.keys() - marked if fields[name]}
+        )
 
     def end(self, report: pytest.TestReport | None) -> None:
         """It ended: keep what was told of it, and what it printed."""

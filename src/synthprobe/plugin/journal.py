@@ -241,7 +241,9 @@ class Journal:
             pictures = browser.pictures
             for title, png in pictures:
                 keeper.picture(title, png)
-            weak = attempt.recorder.broken or next((degradation.step for degradation in attempt.recorder.degradations), "")
+            weak = attempt.recorder.broken or next(
+                (degradation.step for degradation in attempt.recorder.degradations), ""
+            )
             if attempt.good is not None and (good := attempt.good.of(weak)):
                 now = picture_only(pictures[0][1]) or pictures[0][1] if pictures else None
                 keeper.last_good(good, now)

@@ -149,7 +149,9 @@ def _switch_off(config: pytest.Config) -> None:
 def _in_words(config: pytest.Config | None, error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     foreign = (_STANDARD_LIBRARY, "<frozen")
-    outside = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith(foreign)]
+    outside = [
+        frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith(foreign)
+    ]
     where = f" ({_shown(config, outside[-1].filename)}, line {outside[-1].lineno})" if outside else ""
     return f"{type(error).__name__}{f': {error}' if str(error) else ''}{where}"
 

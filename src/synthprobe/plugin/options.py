@@ -265,8 +265,9 @@ def _refuse_names_twice(file: str, body: Iterable[ast.stmt], collected: Collecti
             marks = {ast.unparse(mark).split(".")[-1] for mark in statement.decorator_list}
             if line != statement.lineno and not marks & _REPEATED:
                 raise pytest.UsageError(
-                    f"{file} defines {statement.name} in line {line} and again in line {statement.lineno}: Python keeps the last "
-                    "one only, so the first would never run. Nothing was run; give each a name of its own."
+                    f"{file} defines {statement.name} in line {line} and again in line "
+                    f"{statement.lineno}: Python keeps "
+                    "the last one only, so the first would never run. Nothing was run; give each a name of its own."
                 )
 
 

@@ -114,7 +114,11 @@ class QuietConsole:
         verdict = pipeline.judge(folder, write=False)
         with suppress(Exception):  # what cannot be explained is told without its cause
             verdict = pipeline.explain_run(project_of(config), folder, verdict, write=False)
-        judgements = [judgement for judgement in verdict.journeys if judgement.results and judgement.outcome in {"failed", "unknown", "degraded"}]
+        judgements = [
+            judgement
+            for judgement in verdict.journeys
+            if judgement.results and judgement.outcome in {"failed", "unknown", "degraded"}
+        ]
         return [self._session.redactor.text(line) for judgement in judgements for line in failure_lines(judgement)]
 
 

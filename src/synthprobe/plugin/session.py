@@ -28,6 +28,7 @@ from synthprobe.plugin import gate
 from synthprobe.plugin.admission import GroupLock, admitted_target, directed_folder, hold_attempt
 from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
 from synthprobe.plugin.allure import AllureCollector, hear_allure
+from synthprobe.plugin.background_errors import heard
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
 from synthprobe.plugin.inside_pytest import tear_down
@@ -47,7 +48,6 @@ from synthprobe.plugin.reports import (
 )
 from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
 from synthprobe.plugin.scenarios import ScenarioSteps
-from synthprobe.plugin.background_errors import heard
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome

@@ -33,7 +33,9 @@ def swallowed(
     if isinstance(statement, ast.Try | ast.TryStar) and (check := _last(statement.body, is_check)):
         if _leaves(statement.finalbody):
             return f"leaves by `finally`, which drops the failure of `{short(check)}`. Move that behind the `finally`."
-        caught = next((handler for handler in statement.handlers if handler.type is None or _is_wide([handler.type])), None)
+        caught = next(
+            (handler for handler in statement.handlers if handler.type is None or _is_wide([handler.type])), None
+        )
         if (
             caught
             and not statement.orelse

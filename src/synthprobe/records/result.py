@@ -84,7 +84,7 @@ class Degradation(Struct, frozen=True, kw_only=True):
         """What a person reads: which of the three, how sure, and the figures.
 
         Example:
-            >>> Degradation(kind="stale", step="read the map", message="The map is 80 s old, the limit is 60 s.").sentence
+            >>> Degradation(kind="stale", step="read", message="The map is 80 s old, the limit is 60 s.").sentence
             'stale (measured): The map is 80 s old, the limit is 60 s.'
         """
         return f"{self.kind} ({self.sure or _SURE[self.kind]}): {self.message}"

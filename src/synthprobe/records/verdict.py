@@ -74,7 +74,9 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     @property
     def telling(self) -> Result | None:
         """The last attempt that says why it is not ``passed``; nothing when every one passed or was skipped."""
-        return next((result for result in reversed(self.results) if self.outcome_of(result) not in {"passed", "skipped"}), None)
+        return next(
+            (result for result in reversed(self.results) if self.outcome_of(result) not in {"passed", "skipped"}), None
+        )
 
     def outcome_of(self, result: Result) -> Outcome:
         """The outcome of one of its attempts, with what earlier runs say of it."""

@@ -53,7 +53,10 @@ def write_results(
         for judgement in verdict.journeys:
             attempts = _attempts(run_dir, folder, verdict, judgement, originals)
             last = attempts[-1]
-            ours, known = _links(judgement, verdict, run_dir, site_url, runbooks or {}), {link["url"] for link in last.links}
+            ours, known = (
+                _links(judgement, verdict, run_dir, site_url, runbooks or {}),
+                {link["url"] for link in last.links},
+            )
             last.links += [link for link in ours if link["url"] not in known]
             for attempt in attempts:
                 writer.report_result(attempt)
@@ -112,7 +115,9 @@ def _attempts(
         started_at=run.started_at,
         duration_s=0,
     )
-    made = [_attempt(run_dir, folder, verdict, judgement, result, originals) for result in judgement.results or (nothing,)]
+    made = [
+        _attempt(run_dir, folder, verdict, judgement, result, originals) for result in judgement.results or (nothing,)
+    ]
     # Allure finds the history and the retries by name and parameters: they must be the same for each attempt.
     known = next((attempt for attempt in reversed(made) if attempt.historyId), TestResult())
     for attempt in made:

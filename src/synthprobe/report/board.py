@@ -207,7 +207,8 @@ def _journey(journey: BoardJourney, data: BoardData) -> dict[str, Any]:
                 "chart": latency_chart(replace(series, marks=marks), data.made_at, runs),
                 "shows": _shows(series),
                 "row": next(
-                    (r for r in data.rows if r.kind == "step" and r.name == series.title and journey.id in r.journeys), None
+                    (r for r in data.rows if r.kind == "step" and r.name == series.title and journey.id in r.journeys),
+                    None,
                 ),
             }
             for series in journey.steps

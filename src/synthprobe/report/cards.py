@@ -132,7 +132,9 @@ def _card(
         seen_from="" if lead.alone else words.seen_from(lead.votes),
         sentence=views[lead.journey.id]["sentence"],
         step=broken_step(lead),
-        since=incident.first_seen_at if incident else min((judgement.since for judgement in group if judgement.since), default=None),
+        since=incident.first_seen_at
+        if incident
+        else min((judgement.since for judgement in group if judgement.since), default=None),
         triage=lead.triage,
         incident=incident,
         incident_id=lead.incident,

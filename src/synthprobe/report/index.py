@@ -161,4 +161,6 @@ def pruned(index: Index, retention: Retention, now: datetime) -> tuple[Index, tu
 def is_worth(index: Index, verdict: Verdict) -> bool:
     """Whether a run is published unasked: all that is not plain green, each recovery, and one green run an hour."""
     entry = entry_of(verdict)
-    return not verdict.is_idle and entry.folder in lasting(sorted((*index.runs, entry), key=lambda standing_entry: standing_entry.at))
+    return not verdict.is_idle and entry.folder in lasting(
+        sorted((*index.runs, entry), key=lambda standing_entry: standing_entry.at)
+    )

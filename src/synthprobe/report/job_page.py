@@ -46,11 +46,19 @@ def _summary(verdict: Verdict, cell: Callable[[str], str]) -> str:
 
 
 def _row(judgement: JourneyVerdict, cell: Callable[[str], str]) -> str:
-    why = [broken_step(judgement), judgement.cause, likely_cause(judgement.triage, judgement.cause) if judgement.triage else ""]
+    why = [
+        broken_step(judgement),
+        judgement.cause,
+        likely_cause(judgement.triage, judgement.cause) if judgement.triage else "",
+    ]
     sign, word = BADGES[judgement.outcome]
     cells = (f"{sign} {word}", cell(judgement.journey.title), "<br>".join(cell(part) for part in why if part))
     is_explained = judgement.triage is not None or bool(judgement.incident)
-    named = incident_name(judgement.incident, judgement.triage, judgement.runbook, judgement.general) if is_explained else judgement.offered
+    named = (
+        incident_name(judgement.incident, judgement.triage, judgement.runbook, judgement.general)
+        if is_explained
+        else judgement.offered
+    )
     return f"| {' | '.join(cells)} | {cell(named)} |"
 
 

@@ -123,7 +123,9 @@ def _put_right(case: ET.Element) -> None:
         last = {element.get("name"): element for element in properties}
         for property_element in list(properties):
             ours = property_element.get("name") in {JOURNEY, OUTCOME, CAUSE, ATTEMPTS}
-            if ours and (last[property_element.get("name")] is not property_element or not property_element.get("value")):
+            if ours and (
+                last[property_element.get("name")] is not property_element or not property_element.get("value")
+            ):
                 properties.remove(property_element)
     verdicts = [part for part in case if part.tag in _VERDICTS]
     for part in verdicts:

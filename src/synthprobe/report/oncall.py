@@ -157,7 +157,9 @@ def _view(
         "since": min((card.since for card in made if card.since), default=None),
         "counts": {outcome: verdict.count(outcome) for outcome in BADGES},
         "cards": made,
-        "open_elsewhere": [incident for incident in standing.incidents if incident.state != "resolved" and incident.id not in shown],
+        "open_elsewhere": [
+            incident for incident in standing.incidents if incident.state != "resolved" and incident.id not in shown
+        ],
         "over": [
             incident
             for incident in standing.incidents
@@ -236,7 +238,9 @@ def _status(view: Mapping[str, Any]) -> dict[str, Any]:
                 "since": journey["since"].isoformat() if journey["since"] else None,
                 "report": journey["allure"],
                 "trace": journey["trace"],
-                **{name: getattr(journey["status"], name, None) for name in ("availability", "coverage", "worst_gap_s")},
+                **{
+                    name: getattr(journey["status"], name, None) for name in ("availability", "coverage", "worst_gap_s")
+                },
             }
             for journey in view["journeys"].values()
         ],

@@ -88,7 +88,11 @@ def newest_runs(runs: Iterable[PublishedRun]) -> dict[tuple[str, str], Published
 
 def _beside(before: PublishedRun, run: PublishedRun) -> PublishedRun:
     judged = {judgement.journey.id for judgement in run.verdict.journeys}
-    carried = [judgement for judgement in before.verdict.journeys if judgement.journey.id not in judged and _still_holds(judgement, run)]
+    carried = [
+        judgement
+        for judgement in before.verdict.journeys
+        if judgement.journey.id not in judged and _still_holds(judgement, run)
+    ]
     if not carried:
         return run
     files = {

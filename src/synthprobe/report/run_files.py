@@ -125,7 +125,9 @@ def _evidence(run: JudgedRun, whole_folder: str = "") -> tuple[dict[str, bytes],
     addresses: dict[str, str] = {}
     paths = [kept.path for judgement in journeys for kind, kept in newest_evidence(judgement).items() if kind in _SHOWN]
     if whole_folder:
-        paths = [kept.path for judgement in journeys for result in judgement.results for kept in result.evidence if kept.path]
+        paths = [
+            kept.path for judgement in journeys for result in judgement.results for kept in result.evidence if kept.path
+        ]
     elif (known := run.folder / ELSEWHERE).exists():  # by the parts of the slot
         addresses |= msgspec.json.decode(known.read_bytes(), type=dict[str, str])
     for path in paths:

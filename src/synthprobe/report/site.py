@@ -59,7 +59,9 @@ def publish(
     known = {name for entry in index.runs for name in entry.files}
     made = [write_run(store, run, site, known) for run in runs]
     ahead, _ = _with_runs(index, made, site, now)
-    targets = {run.verdict.run.target for run in (ahead.newest if site.whole else [made_run.record for made_run in made])}
+    targets = {
+        run.verdict.run.target for run in (ahead.newest if site.whole else [made_run.record for made_run in made])
+    }
     standings = {target: standing for target in sorted(targets) if (standing := site.stand(target)) is not None}
     ahead = replace(ahead, standings={**index.standings, **standings})
     shared, left = _write_bundles(store, ahead, site, any(traces_of(made_run.record) for made_run in made))
@@ -199,7 +201,10 @@ def _outdated(store: Store, index: Index, gone: Iterable[Entry], made: Sequence[
         left |= {seen.path for seen in store.listed(entry.folder)} if entry.whole else set()
     for later_run in made:
         if later_run.entry.whole:
-            left |= {seen.path for seen in store.listed(later_run.entry.folder)} - {*later_run.paths, later_run.entry.page}
+            left |= {seen.path for seen in store.listed(later_run.entry.folder)} - {
+                *later_run.paths,
+                later_run.entry.page,
+            }
     return left
 
 

@@ -32,7 +32,8 @@ def summary(verdict: Verdict) -> RenderableType:
     """Each journey that did not pass, worst first, then how the target is."""
     rank = list(BADGES)
     broken = sorted(
-        (judgement for judgement in verdict.journeys if judgement.outcome != "passed"), key=lambda judgement: rank.index(judgement.outcome)
+        (judgement for judgement in verdict.journeys if judgement.outcome != "passed"),
+        key=lambda judgement: rank.index(judgement.outcome),
     )
     blocks = [_block(judgement) for judgement in broken]
     took_s = (verdict.finished_at - verdict.run.started_at).total_seconds()

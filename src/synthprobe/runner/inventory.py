@@ -129,8 +129,8 @@ def collect(project: Project) -> tuple[Journey, ...]:
                 (line for line in reversed((done.stdout + done.stderr).splitlines()) if line.startswith("ERROR")), ""
             )
             raise ConfigurationError(
-                f"pytest cannot collect the journeys{f' ({error_line})' if error_line else ''}. Correct what it says: pytest "
-                f"{' '.join(folders)} --collect-only"
+                f"pytest cannot collect the journeys{f' ({error_line})' if error_line else ''}. Correct what it says: "
+                f"pytest {' '.join(folders)} --collect-only"
             )
         return read_record(folder / "collected.json", tuple[Journey, ...], ())
 

@@ -40,7 +40,11 @@ def own_authorities(target: Target, environ: Mapping[str, str]) -> str:
     from requests.utils import DEFAULT_CA_BUNDLE_PATH  # most targets have none
 
     known = set(_certificates(Path(DEFAULT_CA_BUNDLE_PATH)))
-    return "".join(dict.fromkeys(f"{certificate}\n" for path in paths for certificate in _certificates(path) if one not in known))
+    return "".join(
+        dict.fromkeys(
+            f"{certificate}\n" for path in paths for certificate in _certificates(path) if certificate not in known
+        )
+    )
 
 
 def _certificates(path: Path) -> tuple[str, ...]:

@@ -163,7 +163,9 @@ def credentials_of(target: Target, read: Callable[[str], Secret], environ: Mappi
     """The same, by whoever reads the target's secrets."""
     door, proxy = target.http_credentials, target.proxy
     shown = [
-        read_identity(host, target.base_url, certificate, read(certificate.secret).reveal() if certificate.secret else "")
+        read_identity(
+            host, target.base_url, certificate, read(certificate.secret).reveal() if certificate.secret else ""
+        )
         for host, certificate in target.client_certificates.items()
     ]
     return Credentials(

@@ -18,7 +18,9 @@ def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict])
         groups.append([*(member for group in joined for member in group), observation])
     for vague in [group for group in groups if all(_is_vague(observation, judged) for observation in group)]:
         shown_by = {triage.elsewhere for observation in vague if (triage := judged[observation.journey].triage)} - {""}
-        group = next((g for g in groups if g is not vague and any(observation.journey in shown_by for observation in g)), None)
+        group = next(
+            (g for g in groups if g is not vague and any(observation.journey in shown_by for observation in g)), None
+        )
         if group is not None:
             groups = [g for g in groups if g is not vague and g is not group] + [[*group, *vague]]
     place = {id(observation): number for number, observation in enumerate(fresh)}
@@ -29,7 +31,11 @@ def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict])
 
 def _is_vague(observation: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
     """Whether it does not itself say where the cause lies, and has no page of its own."""
-    return observation.journey in judged and is_vague(judged[observation.journey].triage) and not judged[observation.journey].runbook
+    return (
+        observation.journey in judged
+        and is_vague(judged[observation.journey].triage)
+        and not judged[observation.journey].runbook
+    )
 
 
 def _may_join(observation: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
@@ -41,7 +47,9 @@ def _same_cause(observation: Observation, other: Observation, judged: Mapping[st
     """Whether two failures of one run share evidence: a request, an account, words, or a page that knows both."""
     if not observation.fingerprint or not other.fingerprint or "unknown" in {observation.outcome, other.outcome}:
         return False
-    if not set(observation.evidence).isdisjoint(other.evidence) or (observation.signature and observation.signature == other.signature):
+    if not set(observation.evidence).isdisjoint(other.evidence) or (
+        observation.signature and observation.signature == other.signature
+    ):
         return True
     if observation.journey in judged and other.journey in judged:
         return known_alike(judged[observation.journey], judged[other.journey])

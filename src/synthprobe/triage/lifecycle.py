@@ -80,15 +80,27 @@ def follow(
     of, changes nothing.
     """
     isolation = isolation or Isolation()
-    fresh = [observation for observation in observations if is_new(observation, history_by_journey.get(observation.journey, ()))]
+    fresh = [
+        observation
+        for observation in observations
+        if is_new(observation, history_by_journey.get(observation.journey, ()))
+    ]
     incidents = list(open_incidents)
-    known = {observation.journey: (*history_by_journey.get(observation.journey, ()), observation) for observation in fresh}
+    known = {
+        observation.journey: (*history_by_journey.get(observation.journey, ()), observation) for observation in fresh
+    }
     judged = judged or {}
     of: dict[str, str] = {}
 
     def in_order(observation: Observation) -> tuple[bool, int, bool, bool, str]:
         says_little = is_vague(judged[observation.journey].triage) if observation.journey in judged else False
-        return observation.outcome != "failed", observation.slot, says_little, not observation.evidence, observation.journey
+        return (
+            observation.outcome != "failed",
+            observation.slot,
+            says_little,
+            not observation.evidence,
+            observation.journey,
+        )
 
     for group in by_cause(sorted(fresh, key=in_order), judged):
         for run_observation in group:
@@ -98,7 +110,9 @@ def follow(
             nowhere: tuple[int, Incident] | None = None
             joined_to = partial(_joined_to, incidents, run_observation, kind, judged, of, group, now)
             anew = "An incident of its own is opened for it when it did not pass."
-            if (joins := isolation.judge(run_observation.journey, joined_to, otherwise=nowhere, consequence=anew)) is not None:
+            if (
+                joins := isolation.judge(run_observation.journey, joined_to, otherwise=nowhere, consequence=anew)
+            ) is not None:
                 incidents[joins[0]] = joins[1]
                 of[run_observation.journey] = joins[1].id
             elif kind is not None:
@@ -118,7 +132,11 @@ def follow(
             for incident in incidents
         ]
     for run_observation in observations:
-        if run_observation.journey not in of and run_observation.fingerprint and (place := _place(incidents, run_observation, None, judged)) is not None:
+        if (
+            run_observation.journey not in of
+            and run_observation.fingerprint
+            and (place := _place(incidents, run_observation, None, judged)) is not None
+        ):
             of[run_observation.journey] = incidents[place].id
     return Followed(incidents=tuple(incidents), of=of)
 
@@ -135,7 +153,8 @@ def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
 def is_new(observation: Observation, before: Sequence[Observation]) -> bool:
     """Whether an observation counts: its location has none of a newer slot and time, and its run was not judged yet."""
     return not any(
-        old.run_id == observation.run_id or (old.location == observation.location and old.slot > observation.slot and old.at > observation.at)
+        old.run_id == observation.run_id
+        or (old.location == observation.location and old.slot > observation.slot and old.at > observation.at)
         for old in before
     )
 
@@ -210,7 +229,9 @@ def _place(
         lambda i: not i.fingerprints.isdisjoint({observation.fingerprint, observation.former_fingerprint}),
         lambda i: kind is not None and i.id in beside,
         lambda i: kind is not None and not set(observation.evidence).isdisjoint(i.evidence),
-        lambda i: observation.journey in i.journeys and observation.step == i.step and not _another_cause(observation, i),
+        lambda i: (
+            observation.journey in i.journeys and observation.step == i.step and not _another_cause(observation, i)
+        ),
         lambda i: kind is not None and bool(observation.signature) and observation.signature == i.signature,
         lambda i: kind is not None and verdict is not None and known_alike(verdict, i),
         lambda i: seen == "monitor blind" and (kind is not None or observation.journey in i.journeys),
@@ -268,18 +289,24 @@ def _continued(incident: Incident, observation: Observation, kind: IncidentKind 
 def _opened(observation: Observation, kind: IncidentKind, known: Sequence[Observation], now: datetime) -> Incident:
     if kind == "intermittent":
         seen = [old for old in known[-WINDOW:] if _failing(old)]
-        why = f"{observation.journey} failed in {len(seen)} of its last {min(WINDOW, len(known))} runs, the newest among them."
+        last = min(WINDOW, len(known))
+        why = f"{observation.journey} failed in {len(seen)} of its last {last} runs, the newest among them."
     elif kind == "monitor blind":
         seen = list(known[-BLIND:])
         why = f"{observation.journey} could not be looked at in {BLIND} runs in a row: {_line(observation.cause)}"
     elif kind == "degraded":
         seen, why = [observation], f"{observation.journey} did its job, but not well enough: {_line(observation.cause)}"
     else:
-        seen, why = [observation], f"{observation.journey} failed, and a second attempt agreed: {_line(observation.cause)}"
+        seen, why = (
+            [observation],
+            f"{observation.journey} failed, and a second attempt agreed: {_line(observation.cause)}",
+        )
     where = f'{observation.journey}, "{observation.step}"' if observation.step else observation.journey
     why += f" It {observation.seen_from}." if observation.seen_from else ""
     return Incident(
-        id=incident_id(observation.at, observation.target, observation.fingerprint or observation.journey, kind, observation.run_id),
+        id=incident_id(
+            observation.at, observation.target, observation.fingerprint or observation.journey, kind, observation.run_id
+        ),
         target=observation.target,
         kind=kind,
         state="open",

@@ -40,7 +40,9 @@ def seen_in_a_row(
     isolation = isolation or Isolation()
     journeys = (
         isolation.judge(
-            judgement.journey.title, partial(_in_a_row, judgement, verdict, before.get(judgement.journey.id, ())), otherwise=judgement
+            judgement.journey.title,
+            partial(_in_a_row, judgement, verdict, before.get(judgement.journey.id, ())),
+            otherwise=judgement,
         )
         for judgement in verdict.journeys
     )
@@ -83,7 +85,9 @@ def _observation(
         fingerprint=fingerprint(*failure, run.identifiers),
         former_fingerprint=former_fingerprint(*failure),
         signature=signature(kind, f"{test}{message}", run.identifiers) if says_which(message, kind) else "",
-        evidence=evidence_of(facts_for(judgement, verdict, usual=usual, peers_known=peers), judgement.triage, run.identifiers),
+        evidence=evidence_of(
+            facts_for(judgement, verdict, usual=usual, peers_known=peers), judgement.triage, run.identifiers
+        ),
         step=step,
         cause=judgement.cause or (judgement.cause_of(telling) if telling else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),

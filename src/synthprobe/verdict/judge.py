@@ -118,7 +118,9 @@ def lost_attempts(verdict: Verdict, died: Mapping[tuple[str, int], str]) -> tupl
                 why = result.cause.rstrip(".")
             else:
                 continue
-            lost.append(f"{judgement.journey.title}: attempt {number} was lost ({why}); attempt {last} {judgement.outcome}.")
+            lost.append(
+                f"{judgement.journey.title}: attempt {number} was lost ({why}); attempt {last} {judgement.outcome}."
+            )
     return tuple(lost)
 
 

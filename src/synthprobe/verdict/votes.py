@@ -14,13 +14,18 @@ from synthprobe.records.verdict import JourneyVerdict, Vote
 
 def judge_votes(journey: Journey, seen: Mapping[str, JourneyVerdict], quorum: int) -> JourneyVerdict:
     """What the locations say of a journey together."""
-    votes = tuple(Vote(location=place, outcome=judgement.outcome, cause=judgement.cause) for place, judgement in seen.items())
+    votes = tuple(
+        Vote(location=place, outcome=judgement.outcome, cause=judgement.cause) for place, judgement in seen.items()
+    )
     needed = agreement(votes, quorum)
     failed = [vote.location for vote in votes if vote.outcome == "failed"]
     degraded = [vote.location for vote in votes if vote.outcome == "degraded"]
     if not any(vote.looked for vote in votes):
         skipped = bool(votes) and all(vote.outcome == "skipped" for vote in votes)
-        blind = next((judgement for judgement in seen.values() if judgement.outcome == ("skipped" if skipped else "unknown")), None)
+        blind = next(
+            (judgement for judgement in seen.values() if judgement.outcome == ("skipped" if skipped else "unknown")),
+            None,
+        )
         cause = _why_nothing(votes, "skipped" if skipped else "unknown")
         bare = blind or JourneyVerdict(journey=journey, outcome="unknown", cause="No location looked at it.")
         return replace(bare, journey=journey, cause=cause or bare.cause, votes=votes)
