@@ -91,8 +91,8 @@ def _remove_by_functions(access: Access, kind: PythonKind, token: str) -> int:
         if not isinstance(record, Mapping) or not _holds(record, token):
             raise ConfigurationError(
                 f"find of the kind of test data {kind.name!r} gave {record!r}, of which no field holds the token "
-                f"{token}. It is "
-                "not known as ours, so nothing was removed. Let find give the field that holds the token as well."
+                f"{token}. It is not known as ours, so nothing was removed. Let find give the field that holds the "
+                "token as well."
             )
     live = [record for record in found if not call("is_gone", kind.is_gone, record)]
     for record in live:
