@@ -36,8 +36,8 @@ _NAMES = {
     "coverage": "stand",
     "judging": "judge newest_run newest_runs read_progress read_results read_verdict write_verdict",
     "memory": "is_judged open_history take_in",
-    "spare": "open_outbox",
-    "telling": "beat_start",
+    "spare_folder": "open_outbox",
+    "notification": "beat_start",
 }
 _HOMES = {name: stage for stage, names in _NAMES.items() for name in names.split()}
 
