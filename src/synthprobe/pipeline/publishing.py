@@ -161,9 +161,9 @@ def site_of(
     )
 
 
-def _standing(project: Project, warn: Callable[[str], None], target: str) -> Standing:
+def _standing(project: Project, warn: Callable[[str], None], target: str, now: datetime) -> Standing:
     try:
-        return stand(project, target, datetime.now(UTC))
+        return stand(project, target, now)
     except SynthprobeError as error:  # the page stands without it
         warn(f"How much of {target} was watched is not told. {error}")
         return Standing()

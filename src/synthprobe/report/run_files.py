@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -54,7 +55,7 @@ class Site(Struct, frozen=True, kw_only=True):
 
     runbooks: Mapping[str, PublishedRunbook] = {}
     shared: Mapping[str, Bundle] = {}
-    stand: Callable[[str], Standing | None] = lambda _: None
+    stand: Callable[[str, datetime], Standing | None] = lambda _target, _now: None
     """How a target stands; nothing where it stays as it was known."""
     production: Collection[str] = ()
     stale_s: float = STALE_S

@@ -52,7 +52,7 @@ def publish(
     index, tag = read_index(store, site.warn, may_be_new=site.whole is None)
     runs = sorted(runs, key=lambda run: run.verdict.run.started_at)
     if site.whole is None:
-        runs = [run for run in runs if _is_new(index, run.verdict, site)]
+        runs = [run for run in runs if _is_new(index, run.verdict, site, now)]
     if not runs:
         return None
     private_at = _refused_strangers(store, index, runs, now) if must_be_private else index.private_at
@@ -62,7 +62,7 @@ def publish(
     targets = {
         run.verdict.run.target for run in (ahead.newest if site.whole else [made_run.record for made_run in made])
     }
-    standings = {target: standing for target in sorted(targets) if (standing := site.stand(target)) is not None}
+    standings = {target: standing for target in sorted(targets) if (standing := site.stand(target, now)) is not None}
     ahead = replace(ahead, standings={**index.standings, **standings})
     shared, left = _write_bundles(store, ahead, site, any(traces_of(made_run.record) for made_run in made))
     ahead = replace(ahead, shared={**index.shared, **shared})
@@ -92,11 +92,11 @@ def publish(
     raise ReportError(f"{store.shown} was changed by others at each of {_TRIES} tries. The next run publishes again.")
 
 
-def _is_new(index: Index, verdict: Verdict, site: Site) -> bool:
+def _is_new(index: Index, verdict: Verdict, site: Site, now: datetime) -> bool:
     """Whether a run is worth it, or its target has an incident that is over and that readers still see as open."""
     if any(entry.folder == run_folder(verdict.run) for entry in index.runs):
         return False
-    standing = site.stand(verdict.run.target) or Standing()
+    standing = site.stand(verdict.run.target, now) or Standing()
     over = {incident.id for incident in standing.incidents if incident.state == "resolved"}
     known = index.standings.get(verdict.run.target, Standing()).incidents
     return is_worth(index, verdict) or any(incident.state != "resolved" and incident.id in over for incident in known)
