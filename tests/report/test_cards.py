@@ -143,7 +143,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         folder / "site",
         production={"demo"},
         runbooks=RUNBOOKS,
-        stand=lambda target: _standing(),
+        stand=lambda target, now: _standing(),
     )
     shown = PublishedRun(verdict=read_verdict(folder / made_run.run().id / "verdict.json"), folder="runs/demo/x")
     worn = Day(day=NOW.date(), state="failed", runs=288, bad=5)
@@ -304,7 +304,7 @@ def test_five_failures_on_three_targets_are_two_screens_four_on_a_phone_and_thre
     for name, journeys in judged.items():
         made_run.write(tmp_path / name, journeys, of=made_run.run(f"20261123T111500Z-{name}", name))
     folders = [tmp_path / name for name in judged]
-    publish(folders, tmp_path / "site", runbooks=RUNBOOKS, stand=lambda target: _standing())
+    publish(folders, tmp_path / "site", runbooks=RUNBOOKS, stand=lambda target, now: _standing())
     with _served(tmp_path / "site") as address:
         for width, screens in ((1280, 2 * 900), (390, 4 * 844)):
             page = opened(address, width)
@@ -317,7 +317,7 @@ def test_two_runs_of_one_incident_on_a_page_have_an_anchor_each(tmp_path: Path) 
     runs = {tmp_path / name: name for name in ("healthy", "two faults")}
     for folder, label in runs.items():
         made_run.write(folder, _verdicts(), of=made_run.run(f"20261123T114000Z-{len(label):04}"))
-    made = publish(list(runs), tmp_path / "site", labels=runs, stand=lambda target: _standing())
+    made = publish(list(runs), tmp_path / "site", labels=runs, stand=lambda target, now: _standing())
     anchors = re.findall(r'<article class="card [^>]* id="([^"]*)"', made.read_text())
     assert len(anchors) == len(set(anchors)) == 6
     assert f"incident-{LOST}" in anchors
