@@ -30,7 +30,7 @@ from sqlalchemy import make_url
 from synthprobe import pipeline
 from synthprobe.cli import remembered
 from synthprobe.cli.impact import make_board
-from synthprobe.cli.measurements import Past
+from synthprobe.cli.measurements import Measurements
 from synthprobe.config import Config, read_config
 from synthprobe.detection.degradation import StepDetector
 from synthprobe.detection.watch import States, watch
@@ -224,7 +224,7 @@ def board_ms(place: str, here: Path) -> tuple[float, float]:
     target = config.target("demo")
     with remembered.opened(Project(root, config), "demo") as history:
         began = time.perf_counter()
-        rows = Past(Project(root, config), target, history).ranked(7)
+        rows = Measurements(Project(root, config), target, history).ranked(7)
         middle = time.perf_counter()
     assert len(rows) == JOURNEYS * STEPS + STEPS  # an operation is one row wherever it runs
     began_page = time.perf_counter()

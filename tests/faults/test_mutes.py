@@ -10,7 +10,7 @@ from test_alerts import NOW, config, environ, incident, other, receiver
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel, read_back
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
-from synthprobe.alerts.schedule import due
+from synthprobe.alerts.schedule import schedule
 from synthprobe.errors import ConfigurationError
 
 __all__ = ["environ", "other", "receiver"]
@@ -48,7 +48,7 @@ def mute(**more: object) -> Mute:
     ],
 )
 def test_mutes_are_owned_reasoned_and_ending(entry, silent, sentence):
-    found = due([incident()], [], NOW, config(), mutes=[entry])
+    found = schedule([incident()], [], NOW, config(), mutes=[entry])
     assert (found.muted == ("I-1",), found.alerts == ()) == (silent, silent)
     findings = list(lint(config("env:A", "env:B"), [entry], NOW))
     assert [sentence in line for line in findings] == ([True] if sentence else [])

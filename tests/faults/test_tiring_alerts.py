@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from synthprobe.alerts.message import TITLE_CHARACTERS, Alert, Background, Measured
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig
-from synthprobe.alerts.schedule import due
+from synthprobe.alerts.schedule import schedule
 from synthprobe.cli.main import app
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
@@ -36,7 +36,7 @@ class Desk:
         self.settings, self.heard = settings, list[Alert]()
 
     def hears(self, incidents: list[Incident], now: datetime) -> list[Alert]:
-        alerts = list(due(incidents, self.heard, now, self.settings).alerts)
+        alerts = list(schedule(incidents, self.heard, now, self.settings).alerts)
         self.heard += alerts
         return alerts
 
@@ -127,7 +127,9 @@ def test_degraded_says_the_numbers_and_every_first_line_is_short():
             desk = Desk()
             desk.hears([slow], NOW - HOUR)
             shown = msgspec.structs.replace(slow, **state)
-            alerts = due([shown], [] if len(state) < 2 else desk.heard, NOW, TICKETS, backgrounds={"I-1": background})
+            alerts = schedule(
+                [shown], [] if len(state) < 2 else desk.heard, NOW, TICKETS, backgrounds={"I-1": background}
+            )
             for alert in alerts.alerts:
                 assert len(alert.title) <= TITLE_CHARACTERS
                 assert "02 Nov 03:00" in alert.title
@@ -143,7 +145,7 @@ def test_a_degradation_that_gets_worse_is_told_once_also_when_somebody_has_it():
         background = Background(journey="Search", sentence=f"53 → {ms} ms", measured=(slow,))
         shown = [incident(kind="degraded", **state)]
         at = monday + timedelta(minutes=minutes)
-        alerts = due(shown, desk.heard, at, TICKETS, backgrounds={"I-1": background}).alerts
+        alerts = schedule(shown, desk.heard, at, TICKETS, backgrounds={"I-1": background}).alerts
         desk.heard += alerts
         return [alert.title.partition(" · ")[0] for alert in alerts]
 
@@ -222,7 +224,7 @@ def test_messages_of_a_renamed_route_are_shown_and_can_be_dropped(tmp_path, monk
     (tmp_path / ".synthprobe").mkdir()
     monkeypatch.chdir(tmp_path)
     with Outbox(tmp_path / ".synthprobe" / "history.db") as store:
-        alert = due([incident()], [], NOW, config()).alerts[0]
+        alert = schedule([incident()], [], NOW, config()).alerts[0]
         store.put(alert)
 
     def typed(*words):

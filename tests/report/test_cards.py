@@ -24,7 +24,7 @@ from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.result import Outcome
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.board import Day, journey_page, render_board
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
@@ -80,7 +80,7 @@ def _verdicts() -> tuple[JourneyVerdict, ...]:
     )
 
 
-def _standing() -> Standing:
+def _standing() -> TargetStatus:
     slot = int(NOW.timestamp() // 300)
     incident = Incident(
         id=LOST,
@@ -129,7 +129,9 @@ def _standing() -> Standing:
         marks=(Mark(at=NOW - timedelta(hours=3), text="build 7 → 8"),),
     )
     known = {LOST: latency}
-    return Standing(incidents=(over, incident), latency=known, muted={LOST: date(2026, 12, 24)}, day=day, now_slot=slot)
+    return TargetStatus(
+        incidents=(over, incident), latency=known, muted={LOST: date(2026, 12, 24)}, day=day, now_slot=slot
+    )
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +221,7 @@ def test_what_could_not_be_looked_at_for_one_reason_is_one_card_and_the_headline
 )
 def test_what_was_skipped_did_not_pass(outcome: Outcome, text: str) -> None:
     slot = JudgedSlot(slot=7, at=NOW, location="local", outcomes={"map": outcome})
-    made = strip(Standing(day=(slot,), now_slot=7), {"map"})
+    made = strip(TargetStatus(day=(slot,), now_slot=7), {"map"})
     assert made is not None
     assert made.text == text
 

@@ -147,3 +147,13 @@ def test_what_takes_long_to_be_made_is_one_incident_and_the_request_that_took_it
     first = made("page", "/desk/rows", failed=failed)
     assert incidents(first, made("api", "/rows", failed=False)) == [["api", "page"]]
     assert "POST /desk/rows took 5.2 s" in explained(first)
+
+
+@pytest.mark.parametrize(("asks", "together"), [(True, [["board", "desk"]]), (False, [["board"], ["desk"]])])
+def test_who_is_let_in_in_the_step_that_breaks_is_not_kept_at_the_log_in(asks, together):
+    sent = replace(LET_IN, step="look")
+    both = [
+        with_answer(missed(name, *LONG, path=f"/{name}", locator=f'locator("#{name}")', asks=asks), sent)
+        for name in ("board", "desk")
+    ]
+    assert incidents(*both) == together

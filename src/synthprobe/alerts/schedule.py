@@ -28,7 +28,7 @@ _WORSE_ALONE = 2.0  # the same for what a single run measured
 _CALM = timedelta(days=1)  # a page whose end was told that lately ends once more only after some quiet
 
 
-class Due(Struct, frozen=True, kw_only=True):
+class Schedule(Struct, frozen=True, kw_only=True):
     """What is to be told now."""
 
     alerts: tuple[Alert, ...] = ()
@@ -47,7 +47,7 @@ def concerns(alert: Alert, incident: Incident) -> bool:
     return incident.id in alert.incidents or not threads(incident).isdisjoint(alert.threads)
 
 
-def due(
+def schedule(
     incidents: Iterable[Incident],
     heard: Sequence[Alert],
     now: datetime,
@@ -58,7 +58,7 @@ def due(
     mutes: Sequence[Mute] = (),
     backgrounds: Mapping[str, Background] | None = None,
     mask: Callable[[str], str] = str,
-) -> Due:
+) -> Schedule:
     """Decide which messages are due, from those that reached somebody (``heard``) and those that still wait.
 
     An incident is told when it opens, when it becomes worse, at the pace of its urgency while nobody has it, on the
@@ -107,7 +107,7 @@ def due(
         alert.id for alert in waiting if alert.id not in ids and alert.incidents and taken.issuperset(alert.incidents)
     ]
     alerts.sort(key=lambda alert: URGENCIES.index(alert.urgency))
-    return Due(alerts=tuple(alerts), muted=tuple(muted), unrouted=tuple(unrouted), superseded=tuple(superseded))
+    return Schedule(alerts=tuple(alerts), muted=tuple(muted), unrouted=tuple(unrouted), superseded=tuple(superseded))
 
 
 def _written(

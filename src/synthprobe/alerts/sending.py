@@ -14,7 +14,7 @@ from synthprobe.alerts.channels import SPARE_S, Channel
 from synthprobe.alerts.message import Background, write_drill
 from synthprobe.alerts.outbox import Attempt, Letter, Outbox
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute
-from synthprobe.alerts.schedule import Due, due
+from synthprobe.alerts.schedule import Schedule, schedule
 from synthprobe.deadlines import is_ending, left_s
 from synthprobe.records.incident import Incident
 
@@ -49,12 +49,12 @@ def decide(
     silenced: Callable[[Incident], bool] | None = None,
     background: Mapping[str, Background] | None = None,
     mask: Callable[[str], str] = str,
-) -> Due:
+) -> Schedule:
     """Write what is to be told of the incidents into the outbox, and put aside what is no longer so."""
     incidents = tuple(incidents)
     letters = outbox.about(incidents)
     heard = [replace(letter.alert, at=at) for letter in letters if (at := letter.heard_at)]
-    found = due(
+    found = schedule(
         incidents,
         sorted(heard, key=lambda alert: alert.at),
         now,

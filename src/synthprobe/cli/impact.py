@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import remembered
-from synthprobe.cli.measurements import Past
+from synthprobe.cli.measurements import Measurements
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.errors import ConfigurationError
 from synthprobe.project import Project
@@ -33,7 +33,7 @@ def make_board(
 ) -> Path:
     """Make the board's pages of a target, with links to the runs that are published."""
     with remembered.opened(project, target.name) as history:
-        past = Past(project, target, history)
+        past = Measurements(project, target, history)
         return render_board(past.board_data(past.ranked(days), days, runs), site)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from synthprobe import pipeline
 from synthprobe.cli import remembered
-from synthprobe.cli.measurements import Past
+from synthprobe.cli.measurements import Measurements
 from synthprobe.cli.options import TargetName, complete_journeys, finite
 from synthprobe.cli.terminal import open_console
 from synthprobe.detection.watch import accept as accept_level
@@ -73,7 +73,7 @@ def mark(
 
 def _print_ceiling(project: Project, target: Target, change: Change) -> None:
     with remembered.opened(project, target.name) as history:
-        window = Past(project, target, history).measured(change.at - timedelta(days=7), change.at)
+        window = Measurements(project, target, history).measured(change.at - timedelta(days=7), change.at)
     ranked = window.ranked()
     most = ceiling(ranked, change.operation)
     kind = next((KINDS[row.kind][0].lower() for row in ranked if row.name == change.operation), "")

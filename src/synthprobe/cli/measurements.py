@@ -52,7 +52,7 @@ class Window(Struct, frozen=True, kw_only=True):
         return tuple(sorted(rows, key=lambda row: ("step", "operation", "statement").index(row.kind)))
 
 
-class Past:
+class Measurements:
     """What is known of a target's past."""
 
     def __init__(self, project: Project, target: Target, history: History) -> None:

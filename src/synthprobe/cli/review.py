@@ -14,7 +14,7 @@ from synthprobe import pipeline
 from synthprobe.cli import remembered
 from synthprobe.cli.impact import DAYS, make_board, marked, print_change, print_ranking
 from synthprobe.cli.lookup import RecordedIncidents
-from synthprobe.cli.measurements import Past
+from synthprobe.cli.measurements import Measurements
 from synthprobe.cli.objectives import print_rules, print_statuses, statuses
 from synthprobe.cli.options import AsJson, TargetName, finite
 from synthprobe.cli.terminal import open_console, print_json, print_records
@@ -75,7 +75,7 @@ def review(
         return
     if change is not None:
         with remembered.opened(project, chosen.name) as history:
-            made = Past(project, chosen, history).judge_change(marked(project.root, change), days or DAYS)
+            made = Measurements(project, chosen, history).judge_change(marked(project.root, change), days or DAYS)
         print_json(made) if as_json else print_change(made)
         return
     work = partial(ops_data, project, chosen.name, shift_hours=shift, sleep=night(sleep), zone=zone_named(zone))
@@ -94,7 +94,7 @@ def review(
     titles: Mapping[str, str] = {}
     if only in {None, "impact"}:
         with remembered.opened(project, chosen.name) as history:
-            past = Past(project, chosen, history)
+            past = Measurements(project, chosen, history)
             found["impact"], titles = past.ranked(days or DAYS), past.titles
     if only in {None, "work"}:
         found["work"] = work(days=days or _WORK_DAYS)

@@ -23,7 +23,7 @@ from synthprobe.records.journey import duration_s
 from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import BurnRule, Coverage, Objective, ObjectiveStatus
 from synthprobe.records.result import Run
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.windows import Window, read_windows
@@ -104,10 +104,10 @@ def began_to_burn(history: History, config: Config, verdict: Verdict, windows: S
     return sentences
 
 
-def stand(project: Project, target: str, now: datetime) -> Standing:
+def stand(project: Project, target: str, now: datetime) -> TargetStatus:
     """How a target stands, by the slots in the project's history."""
     if not project.config.history.url and not (project.folder / "history.db").exists():
-        return Standing()
+        return TargetStatus()
     day = timedelta(days=1)
     with open_history(project) as history:
         slots = history.judged_slots(target, since(project.config, now), now + timedelta(seconds=1))
@@ -119,7 +119,7 @@ def stand(project: Project, target: str, now: datetime) -> Standing:
     mutes: tuple[Mute, ...] = ()
     with noted([]):  # `doctor routes` says what is wrong with them
         mutes = read_mutes(project.root / project.config.alerts.mutes)
-    return Standing(
+    return TargetStatus(
         coverage=_coverage(slots, target, now, project.config.interval_s, intervals),
         objectives=judge_objectives(
             project.config,

@@ -17,7 +17,7 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.pipeline.coverage import stand
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.project import Project
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.cards import PublishedRunbook
 
@@ -161,12 +161,12 @@ def site_of(
     )
 
 
-def _standing(project: Project, warn: Callable[[str], None], target: str, now: datetime) -> Standing:
+def _standing(project: Project, warn: Callable[[str], None], target: str, now: datetime) -> TargetStatus:
     try:
         return stand(project, target, now)
     except SynthprobeError as error:  # the page stands without it
         warn(f"How much of {target} was watched is not told. {error}")
-        return Standing()
+        return TargetStatus()
 
 
 def _made_here(project: Project, target: str) -> dict[str, Bundle]:

@@ -75,15 +75,10 @@ class LeftChanged:
         finally:
             changed = [*_put_back_names(names), *_put_back_values(values)]
             if changed:
-                attempt.recorder.notes.append(f"What it left changed was put back: {', '.join(changed)}.")
+                attempt.recorder.notes.append(f"What its body changed was put back after it: {', '.join(changed)}.")
             self._renew()
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_teardown(self) -> Generator[None, None, None]:
-        try:
-            yield
-        finally:
-            self._renew()
+    pytest_runtest_teardown = pytest_runtest_setup
 
     def _renew(self) -> None:
         attempt = self._session.attempt

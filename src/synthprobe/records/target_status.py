@@ -12,7 +12,7 @@ from synthprobe.records.latency import StepSeries
 from synthprobe.records.objective import Coverage, ObjectiveStatus
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class TargetStatus(Struct, frozen=True, kw_only=True):
     """How a target stands, by the history.
 
     Attributes:

@@ -15,7 +15,7 @@ from synthprobe.records.evidence import Evidence
 from synthprobe.records.incident import SEVERITIES, Incident, Triage
 from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Outcome, Result, walk_steps
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import card_anchor
 from synthprobe.report.charts import Chart, Strip, latency_chart, strip
@@ -81,7 +81,7 @@ class Card(Struct, frozen=True, kw_only=True):
 def cards(
     run: PublishedRun,
     views: Mapping[str, dict[str, Any]],
-    standing: Standing,
+    standing: TargetStatus,
     runbooks: Mapping[str, PublishedRunbook],
     addresses: Mapping[int, str],
 ) -> list[Card]:
@@ -106,7 +106,7 @@ def _card(
     group: Sequence[JourneyVerdict],
     views: Mapping[str, dict[str, Any]],
     known: Mapping[str, Incident],
-    standing: Standing,
+    standing: TargetStatus,
     runbooks: Mapping[str, PublishedRunbook],
     verdict: Verdict,
     addresses: Mapping[int, str],
@@ -166,7 +166,7 @@ def _severity(card: Card) -> int:
     return min(SEVERITIES.index(view["journey"].severity) for view in card.journeys)
 
 
-def journey_views(run: PublishedRun, standing: Standing) -> dict[str, dict[str, Any]]:
+def journey_views(run: PublishedRun, standing: TargetStatus) -> dict[str, dict[str, Any]]:
     """What the page shows of each journey, by its id."""
     of = {status.objective.journey: status for status in standing.objectives}
     return {judged.journey.id: _view(run, judged, of.get(judged.journey.id)) for judged in run.verdict.journeys}

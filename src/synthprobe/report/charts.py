@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Outcome
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.page import duration
 
@@ -204,7 +204,7 @@ class Strip(Struct, frozen=True, kw_only=True):
     text: str
 
 
-def strip(standing: Standing, journeys: Collection[str]) -> Strip | None:
+def strip(standing: TargetStatus, journeys: Collection[str]) -> Strip | None:
     """How journeys ended in each slot of the last 24 hours, the worst of them for each; nothing when none was seen."""
     ends: dict[int, Outcome] = {}
     lasts = min((standing.intervals.get(journey, 1) for journey in journeys), default=1)
@@ -235,7 +235,7 @@ def _stretches(ends: dict[int, Outcome], first: int, slots: int) -> Iterator[Str
             yield Stretch(outcome=outcome, left=left, width=len(held), height=height, title=title)
 
 
-def matrix(standing: Standing, verdict: Verdict) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def matrix(standing: TargetStatus, verdict: Verdict) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Locations, and what each says of each journey, by vote or newest run; nothing where there is one only."""
     found: dict[str, dict[str, str]] = {}
     for judged in verdict.journeys:

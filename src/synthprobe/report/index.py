@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.records.address import shown_address
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.addresses import PAGE, run_folder
 from synthprobe.report.cards import PublishedRun
@@ -34,7 +34,7 @@ class Index(Struct, frozen=True, kw_only=True):
 
     runs: tuple[Entry, ...] = ()
     newest: tuple[PublishedRun, ...] = ()
-    standings: dict[str, Standing] = {}
+    standings: dict[str, TargetStatus] = {}
     shared: dict[str, str] = {}
     pages: dict[str, str] = {}
     sightings: dict[str, tuple[str, ...]] = {}
@@ -136,7 +136,7 @@ def entry_of(
 
 def with_run(index: Index, entry: Entry, record: PublishedRun) -> Index:
     """The index with one run more."""
-    runs = {entry.folder: entry for entry in (*index.runs, entry)}
+    runs = {run.folder: run for run in (*index.runs, entry)}
     sightings = dict(index.sightings)
     for id in incidents_of(record):  # the first and the newest run that show it
         seen = sorted({*sightings.get(id, ()), entry.folder} & {*runs}, key=lambda folder: runs[folder].at)
@@ -161,6 +161,4 @@ def pruned(index: Index, retention: Retention, now: datetime) -> tuple[Index, tu
 def is_worth(index: Index, verdict: Verdict) -> bool:
     """Whether a run is published unasked: all that is not plain green, each recovery, and one green run an hour."""
     entry = entry_of(verdict)
-    return not verdict.is_idle and entry.folder in lasting(
-        sorted((*index.runs, entry), key=lambda standing_entry: standing_entry.at)
-    )
+    return not verdict.is_idle and entry.folder in lasting(sorted((*index.runs, entry), key=lambda run: run.at))

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe.records.result import Outcome
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.addresses import safe_name
 from synthprobe.report.cards import PublishedRun, PublishedRunbook, cards, journey_views
@@ -87,7 +87,7 @@ def oncall_pages(
     runs: Sequence[PublishedRun],
     *,
     runbooks: Mapping[str, PublishedRunbook],
-    standings: Mapping[str, Standing],
+    standings: Mapping[str, TargetStatus],
     addresses: Mapping[int, str],
     there: Collection[str],
     stale_s: float,
@@ -104,7 +104,7 @@ def oncall_pages(
         key=lambda run: (not run.production, list(BADGES).index(worst(run.verdict)), run.verdict.run.target, run.label),
     )
     views = [
-        _view(run, runbooks, standings.get(run.verdict.run.target, Standing()), addresses, there) for run in ordered
+        _view(run, runbooks, standings.get(run.verdict.run.target, TargetStatus()), addresses, there) for run in ordered
     ]
     _part_anchors(views)
     leading = min(views, key=lambda view: list(BADGES).index(view["worst"]), default=None)
@@ -136,7 +136,7 @@ def _part_anchors(views: Sequence[dict[str, Any]]) -> None:
 def _view(
     run: PublishedRun,
     runbooks: Mapping[str, PublishedRunbook],
-    standing: Standing,
+    standing: TargetStatus,
     addresses: Mapping[int, str],
     there: Collection[str],
 ) -> dict[str, Any]:

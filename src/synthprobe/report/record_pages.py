@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from synthprobe.records.incident import Incident
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.report.addresses import card_anchor
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
 from synthprobe.report.charts import Chart, latency_chart, strip
@@ -28,7 +28,7 @@ def incidents_of(run: PublishedRun) -> set[str]:
 
 def incident_page(
     incident: Incident,
-    standing: Standing,
+    standing: TargetStatus,
     seen: Sequence[Sighting],
     runbooks: Mapping[str, PublishedRunbook],
     addresses: Mapping[int, str],
@@ -55,7 +55,7 @@ def incident_list(incidents: Iterable[Incident]) -> str:
     return pages().get_template("incidents.html.j2").render(root="../", badges=BADGES, incidents=ordered)
 
 
-def _chart(incident: Incident, standing: Standing, addresses: Mapping[int, str]) -> Chart | None:
+def _chart(incident: Incident, standing: TargetStatus, addresses: Mapping[int, str]) -> Chart | None:
     series = standing.latency.get(incident.id)
     return latency_chart(series, max(at for at, _ in series.points), addresses) if series and series.points else None
 

@@ -68,12 +68,12 @@ def lasting(runs: Iterable[Entry]) -> set[str]:
 
 def outgrown(runs: Sequence[Entry], newest: Collection[str], retention: Retention, now: datetime) -> set[str]:
     """Folders of the runs, given oldest first, that go by age, number or size; the newest stay."""
-    left, total, gone = len(runs), sum(entry.bytes for entry in runs), set()
-    for run_entry in runs:
+    left, total, gone = len(runs), sum(run.bytes for run in runs), set()
+    for run in runs:
         over = left > retention.runs or total > retention.megabytes * 1e6
-        if (over or now - run_entry.at > timedelta(days=retention.days)) and run_entry.folder not in newest:
-            gone.add(run_entry.folder)
-            left, total = left - 1, total - run_entry.bytes
+        if (over or now - run.at > timedelta(days=retention.days)) and run.folder not in newest:
+            gone.add(run.folder)
+            left, total = left - 1, total - run.bytes
     return gone
 
 

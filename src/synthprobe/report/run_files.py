@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder, safe_name
 from synthprobe.report.allure import generate
@@ -55,7 +55,7 @@ class Site(Struct, frozen=True, kw_only=True):
 
     runbooks: Mapping[str, PublishedRunbook] = {}
     shared: Mapping[str, Bundle] = {}
-    stand: Callable[[str, datetime], Standing | None] = lambda _target, _now: None
+    stand: Callable[[str, datetime], TargetStatus | None] = lambda _target, _now: None
     """How a target stands; nothing where it stays as it was known."""
     production: Collection[str] = ()
     stale_s: float = STALE_S

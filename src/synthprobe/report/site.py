@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ReportError, SynthprobeError
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.addresses import PAGE, run_folder
 from synthprobe.report.cards import PublishedRun
@@ -96,9 +96,9 @@ def _is_new(index: Index, verdict: Verdict, site: Site, now: datetime) -> bool:
     """Whether a run is worth it, or its target has an incident that is over and that readers still see as open."""
     if any(entry.folder == run_folder(verdict.run) for entry in index.runs):
         return False
-    standing = site.stand(verdict.run.target, now) or Standing()
+    standing = site.stand(verdict.run.target, now) or TargetStatus()
     over = {incident.id for incident in standing.incidents if incident.state == "resolved"}
-    known = index.standings.get(verdict.run.target, Standing()).incidents
+    known = index.standings.get(verdict.run.target, TargetStatus()).incidents
     return is_worth(index, verdict) or any(incident.state != "resolved" and incident.id in over for incident in known)
 
 
@@ -194,16 +194,16 @@ def _outdated(store: Store, index: Index, gone: Iterable[Entry], made: Sequence[
     """What is kept no longer, and what runs that were published anew had before."""
     named = _named(index)
     left: set[str] = set()
-    if site.whole is None and all(made_run.entry.passed for made_run in made):
+    if site.whole is None and all(run.entry.passed for run in made):
         gone = ()  # green runs cost three requests: what goes with them waits for the sweep
     for entry in gone:
         left |= {entry.page, *entry.files} - {""} - named
         left |= {seen.path for seen in store.listed(entry.folder)} if entry.whole else set()
-    for later_run in made:
-        if later_run.entry.whole:
-            left |= {seen.path for seen in store.listed(later_run.entry.folder)} - {
-                *later_run.paths,
-                later_run.entry.page,
+    for made_run in made:
+        if made_run.entry.whole:
+            left |= {seen.path for seen in store.listed(made_run.entry.folder)} - {
+                *made_run.paths,
+                made_run.entry.page,
             }
     return left
 

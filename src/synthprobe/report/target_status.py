@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from synthprobe.goals.objectives import UNKNOWN_CAP, span
 from synthprobe.records.objective import ObjectiveStatus
-from synthprobe.records.target_status import Standing
+from synthprobe.records.target_status import TargetStatus
 
 
 def percent(value: float | None) -> str:
@@ -18,7 +18,7 @@ def percent(value: float | None) -> str:
     return "not known" if value is None else f"{math.floor(value * 100 + 1e-9) / 100:.5g} %"
 
 
-def watched(standing: Standing) -> dict[str, Any] | None:
+def watched(standing: TargetStatus) -> dict[str, Any] | None:
     """How much of the last hours was looked at."""
     coverage = standing.coverage
     if coverage is None:

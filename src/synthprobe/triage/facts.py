@@ -294,6 +294,18 @@ def peers_of(run: Verdict) -> tuple[Peer, ...]:
     return tuple(map(_peer, run.journeys))
 
 
+def is_kept_out(seen: Facts, broken: str) -> bool:
+    """Whether the step that broke sent the first password and got no further, or a page asks for it once more."""
+    log_ins = [number for number, a in enumerate(seen.answers) if a.credentials == "password" and is_change(a)]
+    if not log_ins:
+        return False
+    if any(page.asks_password for page in seen.pages[-1:]):
+        return True
+    first, last = seen.answers[log_ins[0]], seen.answers[log_ins[-1]]
+    let_in = bool(seen.pages) and 0 < last.status < 400
+    return bool(first.step) and broken.startswith(first.step) and not let_in
+
+
 def _peer(other: JourneyVerdict) -> Peer:
     last = other.results[-1] if other.results else None
     answers = last.facts.answers if last and last.facts else ()
@@ -314,7 +326,7 @@ def _peer(other: JourneyVerdict) -> Peer:
             refusal_of(a) for a in answers if a.status >= 400 and is_change(a) and broken.startswith(a.step or "\0")
         ),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
-        kept_out=len(log_ins) > len(sent) and not any(0 < a.status < 400 for a in sent),
+        kept_out=last is not None and is_kept_out(last.facts or Facts(), broken),
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
         usual=usual_of(_harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

@@ -15,7 +15,7 @@ from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
 from synthprobe.records.plain_text import without_markup
 from synthprobe.records.result import LOG_IN_AS
-from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, refusal_of
+from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, is_kept_out, refusal_of
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.sight import complaints, spoken
 from synthprobe.triage.timing import is_slow_write
@@ -193,12 +193,9 @@ def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> t
 
 
 def _kept_out(facts: TriageFacts) -> Iterator[str]:
-    """Where a journey first sent its password in the step that broke, is asked for it again, or is logged in."""
-    here = [a for a in facts.log_ins if is_change(a) and a.step and facts.step.startswith(a.step)]
-    before = [a for a in facts.log_ins if a not in here and 0 < a.status < 400]
-    asked_again = facts.log_ins and any(page.asks_password for page in facts.evidence.pages[-1:])
+    """Who is not let in, or is just logged in by the fixture for that."""
     by_fixture = facts.step.rpartition(" › ")[2].startswith(LOG_IN_AS)
-    if facts.kind and ((here and not before) or asked_again or by_fixture):
+    if facts.kind and (by_fixture or is_kept_out(facts.evidence, facts.step)):
         yield KEPT_OUT
 
 
@@ -241,6 +238,7 @@ def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
 def _asked_by_page(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
     """The one request that a page got what it shows by, in the broken step; empty when there are several or none."""
     here = [a for a in facts.evidence.answers if a.by == "page" and a.step and facts.is_here(a) and a.status == 200]
+    here = [a for a in here if a not in facts.log_ins]
     data = [a for a in here if a.resource in {"fetch", "xhr"}] or [a for a in here if a.resource == "document"]
     asked = {f"{a.method} {normalise(a.path, identifiers)}" for a in data}
     return asked.pop() if len(asked) == 1 else ""
