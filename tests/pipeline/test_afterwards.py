@@ -138,7 +138,9 @@ class Runs:
                     ),
                     failure=failure if broken else None,
                     evidence=self.evidence if broken else (),
-                    facts=Facts(answers=[replace(a, status=401) if broken and a is LOGGED_IN else a for a in answers]),
+                    facts=Facts(
+                        answers=tuple(replace(a, status=401) if broken and a is LOGGED_IN else a for a in answers)
+                    ),
                     backend_trace=f"https://traces.example/{run.id}" if broken else "",
                 )
             )
