@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
@@ -79,15 +79,56 @@ def run_journeys(
     """Run all journeys once, in a child process, and judge them."""
     order = order or RunOrder()
     _refuse_shadow(project)
-    state = project.folder
     clock = ClockWatch()
     run = _begin(project, target, order)
-    folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
-    kept = inventory_file(state, target.name)
-    places = order.paths or journey_places(project, (target,))
+    folder = slots.runs_folder(project.folder, target.name) / f"{run.slot}-{run.id}"
+    kept = inventory_file(project.folder, target.name)
     revision, known = source_revision(project), None if order.is_part else read_inventory(kept)
+    _make_folder(project, folder, run, order, known)
+    with ExitStack() as stack:
+        sessions = _Sessions(project, target, order, folder, run, stack)
+        sessions.run(stack.enter_context(watching(folder)) if watching is not None else print)
+    if refusal := sessions.refusal(known):
+        shutil.rmtree(folder)
+        raise ConfigurationError(refusal)
+    collected, notes = sessions.collected, []
+    run = msgspec.structs.replace(read_record(folder / "run.json", Run, run), ended=sessions.last.reason)
+    _write(folder / "run.json", run)
+    if through := proxy_note(project.environ, target):
+        notes.append(through)
+    lost: set[str] = set()
+    if collected is not None and not run.ended:
+        gone, explained = disappeared(known, revision, collected)
+        if gone and explained:
+            notes.append(f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}.")
+            _write(folder / "inventory.json", collected)
+        lost = set() if explained else {journey.id for journey in gone}
+        lost |= {journey.id for journey in order.only} - {journey.id for journey in collected} if order.part else set()
+        if not order.is_part and not lost:
+            write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
+    missing = Missing(
+        folder,
+        sessions.ending_of,
+        lost,
+        sessions.frozen,
+        known_since="the slot was planned" if order.part else "the last run",
+    )
+    verdict = pipeline.judge(folder, missing=missing, control=_control(project, target))
+    if collected is None and not verdict.journeys and not verdict.blind:
+        blind = f"No journey is known, and pytest ended before it collected any: {sessions.first.message}"
+        verdict = msgspec.structs.replace(verdict, blind=blind)
+    notes += [*sessions.notes(), *third_parties(verdict)]
+    if jumped := clock.note():
+        notes.append(jumped)
+    if notes or verdict.blind:
+        verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes))
+        pipeline.write_verdict(folder, verdict)
+    return folder, verdict
+
+
+def _make_folder(project: Project, folder: Path, run: Run, order: RunOrder, known: Inventory | None) -> None:
     try:
-        slots.judge_abandoned(state, target.name)
+        slots.judge_abandoned(project.folder, run.target)
         for part in RUN_FOLDERS:
             (folder / part).mkdir(parents=True, exist_ok=True)
         own(folder)
@@ -101,91 +142,82 @@ def run_journeys(
             f"The run's folder {folder} cannot be written: {error.strerror or error}. "
             "Nothing was run. Make room or correct the permissions, then run again.",
         ) from None
-    watch_until = time.monotonic() + order.deadline_s
-    with ExitStack() as stack:
-        scratch = stack.enter_context(slots.scratch())
-        asked = stack.enter_context(signals())
-        say = stack.enter_context(watching(folder)) if watching is not None else print
-        watch = Watch(folder, order.deadline_s, project, asked)
-        frozen: dict[str, str] = {}
 
-        def session(paths: Sequence[str]) -> Ending:
-            words_before = len(read_last_words(folder))
-            command = _command(project.config, target, folder, run.slot, order, paths)
-            child = Child(command, project, folder, scratch, say if order.verbose else None)
-            stack.callback(child.clear)
-            still = Standstill(folder, child.family, project.config.stall_margin_s)
-            reason = child.wait(functools.partial(watch, still))
-            frozen.update(still.causes)
-            if reason:
-                child.end(TERMINATE_GRACE_S if signal.SIGTERM in asked else INTERRUPT_GRACE_S)
-            child.clear()
-            return Ending(folder, reason, child.process.returncode, words_before)
 
-        first = last = session(places)
-        collected = read_record(folder / "collected.json", list[Journey], None)
-        left = first.unfinished(_due(collected, run))
-        if (left or collected is None) and first.may_go_on and watch_until - time.monotonic() > _LEAST_S:
+class _Sessions:
+    """The session of pytest that a run is, and once a fresh one for what the first left."""
+
+    def __init__(
+        self, project: Project, target: Target, order: RunOrder, folder: Path, run: Run, stack: ExitStack
+    ) -> None:
+        self._project, self._target, self._order = project, target, order
+        self._folder, self._run, self._stack = folder, run, stack
+        self._places = order.paths or journey_places(project, (target,))
+        self._scratch = stack.enter_context(slots.scratch())
+        self._asked = stack.enter_context(signals())
+        self._until = time.monotonic() + order.deadline_s
+        self._watch = Watch(folder, order.deadline_s, project, self._asked)
+        self.frozen: dict[str, str] = {}
+        self.left: Sequence[Journey] = ()
+
+    def run(self, say: Callable[[str], None]) -> None:
+        self.first = self.last = self._session(self._places, say)
+        self.collected = self._read_collected()
+        self.left = self.first.unfinished(self._due)
+        has_time = self._until - time.monotonic() > _LEAST_S
+        if (self.left or self.collected is None) and self.first.may_go_on and has_time:
             # once: what ends two sessions ends a third
-            last = session([journey.node_id for journey in left] or places)
-            collected = collected or read_record(folder / "collected.json", list[Journey], None)
-            _write(folder / "collected.json", collected or ())
-    if collected is None and last.refused and order.slot is None and not known:
-        refusal = f"pytest refused to start the journeys: {last.message}"
-        shutil.rmtree(folder)
-        raise ConfigurationError(f"{refusal}\nCorrect that, then run again. Nothing was run.")
-    if (
-        collected is not None
-        and not collected
-        and not known
-        and order.slot is None
-        and not pipeline.read_results(folder)
-    ):
-        shutil.rmtree(folder)
-        raise ConfigurationError(_nothing_found(places, target, order, last.notes))
-    reason = last.reason
-    run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
-    _write(folder / "run.json", run)
-    notes, lost = [note] if (note := proxy_note(project.environ, target)) else [], set()
-    if collected is not None and not reason:
-        gone, explained = disappeared(known, revision, collected)
-        if gone and explained:
-            notes += [f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}."]
-            _write(folder / "inventory.json", collected)
-        lost = set() if explained else {journey.id for journey in gone}
-        lost |= {journey.id for journey in order.only} - {journey.id for journey in collected} if order.part else set()
-        if not order.is_part and not lost:
-            write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
+            self.last = self._session([journey.node_id for journey in self.left] or self._places, say)
+            self.collected = self.collected or self._read_collected()
+            _write(self._folder / "collected.json", self.collected or ())
 
-    def ending_of(journey: Journey) -> Ending:
-        return last if not left or journey in left else first
+    def _session(self, paths: Sequence[str], say: Callable[[str], None]) -> Ending:
+        words_before = len(read_last_words(self._folder))
+        command = _command(self._project.config, self._target, self._folder, self._run.slot, self._order, paths)
+        child = Child(command, self._project, self._folder, self._scratch, say if self._order.verbose else None)
+        self._stack.callback(child.clear)
+        still = Standstill(self._folder, child.family, self._project.config.stall_margin_s)
+        reason = child.wait(functools.partial(self._watch, still))
+        self.frozen.update(still.causes)
+        if reason:
+            child.end(TERMINATE_GRACE_S if signal.SIGTERM in self._asked else INTERRUPT_GRACE_S)
+        child.clear()
+        return Ending(self._folder, reason, child.process.returncode, words_before)
 
-    control = (
-        functools.partial(ask_control, project.config.control_url, project.proxies(target))
-        if project.config.control_url
-        else None
-    )
-    missing = Missing(
-        folder, ending_of, lost, frozen, known_since="the slot was planned" if order.part else "the last run"
-    )
-    verdict = pipeline.judge(folder, missing=missing, control=control)
-    if collected is None and not verdict.journeys and not verdict.blind:
-        blind = f"No journey is known, and pytest ended before it collected any: {first.message}"
-        verdict = msgspec.structs.replace(verdict, blind=blind)
-        pipeline.write_verdict(folder, verdict)
-    notes += dict.fromkeys((*first.notes, *last.notes))
-    if last is not first:
-        ended_too = collected is None or bool(last.unfinished(_due(collected, run)))
-        how = f", which {_came(last)} as well ({last.message})" if ended_too else ""
-        how_given = "given to" if ended_too else "run in"
-        notes.append(f"pytest {_came(first)}, and {_counted(left)} {how_given} a fresh process{how}: {first.message}")
-    notes += third_parties(verdict)
-    if jumped := clock.note():
-        notes.append(jumped)
-    if notes:
-        verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes))
-        pipeline.write_verdict(folder, verdict)
-    return folder, verdict
+    def _read_collected(self) -> list[Journey] | None:
+        return read_record(self._folder / "collected.json", list[Journey], None)
+
+    @property
+    def _due(self) -> Sequence[Journey]:
+        return due_journeys(self.collected or (), self._run.slot, self._run.interval_s)
+
+    def refusal(self, known: Inventory | None) -> str:
+        """Why nothing was run, where the order was a mistake; a scheduled run has to tell what it did not see."""
+        if known or self._order.slot is not None:
+            return ""
+        if self.collected is None and self.last.refused:
+            refused = f"pytest refused to start the journeys: {self.last.message}"
+            return f"{refused}\nCorrect that, then run again. Nothing was run."
+        if self.collected is not None and not self.collected and not pipeline.read_results(self._folder):
+            return _nothing_found(self._places, self._target, self._order, self.last.notes)
+        return ""
+
+    def ending_of(self, journey: Journey) -> Ending:
+        return self.last if not self.left or journey in self.left else self.first
+
+    def notes(self) -> Iterator[str]:
+        yield from dict.fromkeys((*self.first.notes, *self.last.notes))
+        if self.last is not self.first:
+            ended_too = self.collected is None or bool(self.last.unfinished(self._due))
+            how = f", which {_came(self.last)} as well ({self.last.message})" if ended_too else ""
+            what = f"{_counted(self.left)} {'given to' if ended_too else 'run in'} a fresh process{how}"
+            yield f"pytest {_came(self.first)}, and {what}: {self.first.message}"
+
+
+def _control(project: Project, target: Target) -> Callable[[], str] | None:
+    """What asks whether the machine has a network at all, where the project names a place to ask."""
+    address = project.config.control_url
+    return functools.partial(ask_control, address, project.proxies(target)) if address else None
 
 
 _PACKAGE = Path(__file__).parents[1]
@@ -199,10 +231,6 @@ def _refuse_shadow(project: Project) -> None:
                 f"{place} has the name of the package {_PACKAGE.name}, and Python would find that instead of it, so "
                 "pytest cannot start. Nothing was run. Give it another name, then run again."
             )
-
-
-def _due(collected: Sequence[Journey] | None, run: Run) -> Sequence[Journey]:
-    return due_journeys(collected or (), run.slot, run.interval_s)
 
 
 def _nothing_found(places: Sequence[str], target: Target, order: RunOrder, notes: Sequence[str]) -> str:
