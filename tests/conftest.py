@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 from prepared_starts import PREPARED, FromPrepared
 
@@ -32,6 +33,10 @@ os.unsetenv("COLUMNS")  # GNU readline sets it behind Python's back
 # The runs of these tests are not what the page of the CI job that runs them should speak of.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
 os.environ.pop("GITHUB_OUTPUT", None)
+
+# The same examples on every machine, however slow it is.
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
 
 
 LONGEST = (

@@ -13,7 +13,7 @@ from synthprobe.detection.degradation import StepDetector
 from synthprobe.records.incident import Observation
 from synthprobe.triage.lifecycle import follow
 
-steadily = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+steadily = settings(max_examples=60)
 WEEKS = 1190
 
 

@@ -31,7 +31,7 @@ measurement = st.tuples(st.integers(0, 30 * 1440), st.sampled_from([0.0, 1e-6, 0
 event = st.one_of(measurement, st.timedeltas(timedelta(days=-40), timedelta(days=2)))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25)
 @given(events=st.lists(event, min_size=1, max_size=14))
 def test_sums_are_the_same_however_late_a_run_and_however_often_rolled_up(store, events):
     target, count, failed, total_ms = f"t{next(numbers)}", 0, 0, 0.0

@@ -79,48 +79,32 @@ def follow(
     Each location has an order of its own: only what history already holds, or holds a newer slot of the same location
     of, changes nothing.
     """
-    isolation = isolation or Isolation()
-    fresh = [
-        observation
-        for observation in observations
-        if is_new(observation, history_by_journey.get(observation.journey, ()))
-    ]
-    incidents = list(open_incidents)
-    known = {
-        observation.journey: (*history_by_journey.get(observation.journey, ()), observation) for observation in fresh
-    }
-    judged = judged or {}
-    of: dict[str, str] = {}
-
-    def in_order(observation: Observation) -> tuple[bool, int, bool, bool, str]:
-        says_little = is_vague(judged[observation.journey].triage) if observation.journey in judged else False
-        return (
-            observation.outcome != "failed",
-            observation.slot,
-            says_little,
-            not observation.evidence,
-            observation.journey,
-        )
-
-    for group in by_cause(sorted(fresh, key=in_order), judged):
-        for run_observation in group:
-            here = [seen for seen in known[run_observation.journey] if seen.location == run_observation.location]
-            kind = _kind(run_observation, here)
-
+    isolation, judged = isolation or Isolation(), judged or {}
+    fresh = [seen for seen in observations if is_new(seen, history_by_journey.get(seen.journey, ()))]
+    known = {seen.journey: (*history_by_journey.get(seen.journey, ()), seen) for seen in fresh}
+    incidents, of = list(open_incidents), dict[str, str]()
+    for group in by_cause(sorted(fresh, key=partial(_in_order, judged)), judged):
+        for seen in group:
+            here = [before for before in known[seen.journey] if before.location == seen.location]
+            kind = _kind(seen, here)
             nowhere: tuple[int, Incident] | None = None
-            joined_to = partial(_joined_to, incidents, run_observation, kind, judged, of, group, now)
-            anew = "An incident of its own is opened for it when it did not pass."
-            if (
-                joins := isolation.judge(run_observation.journey, joined_to, otherwise=nowhere, consequence=anew)
-            ) is not None:
-                incidents[joins[0]] = joins[1]
-                of[run_observation.journey] = joins[1].id
+            joined = isolation.judge(
+                seen.journey,
+                partial(_joined_to, incidents, seen, kind, judged, of, group, now),
+                otherwise=nowhere,
+                consequence="An incident of its own is opened for it when it did not pass.",
+            )
+            if joined is not None:
+                place, incident = joined
+                incidents[place] = incident
             elif kind is not None:
-                opened = _opened(run_observation, kind, here, now)
-                if (verdict := judged.get(run_observation.journey)) is not None:
-                    opened = replace(opened, triage=verdict.triage, runbook=verdict.runbook)
-                incidents.append(opened)
-                of[run_observation.journey] = opened.id
+                incident = _opened(seen, kind, here, now)
+                if (verdict := judged.get(seen.journey)) is not None:
+                    incident = replace(incident, triage=verdict.triage, runbook=verdict.runbook)
+                incidents.append(incident)
+            else:
+                continue
+            of[seen.journey] = incident.id
     if fresh:
         incidents = [
             isolation.judge(
@@ -131,14 +115,19 @@ def follow(
             )
             for incident in incidents
         ]
-    for run_observation in observations:
-        if (
-            run_observation.journey not in of
-            and run_observation.fingerprint
-            and (place := _place(incidents, run_observation, None, judged)) is not None
-        ):
-            of[run_observation.journey] = incidents[place].id
+    for seen in observations:
+        if seen.journey in of or not seen.fingerprint:
+            continue
+        if (at := _place(incidents, seen, None, judged)) is not None:
+            of[seen.journey] = incidents[at].id
     return Followed(incidents=tuple(incidents), of=of)
+
+
+def _in_order(judged: Mapping[str, JourneyVerdict], seen: Observation) -> tuple[bool, int, bool, bool, str]:
+    """What tells most of a failure opens its incident: of the first slot, and by its evidence."""
+    verdict = judged.get(seen.journey)
+    says_little = verdict is not None and is_vague(verdict.triage)
+    return (seen.outcome != "failed", seen.slot, says_little, not seen.evidence, seen.journey)
 
 
 def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
