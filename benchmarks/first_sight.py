@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from synthprobe.firstline.naming import explain, name_incidents
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.triage.facts import Request
+from synthprobe.triage.facts import Occurrence
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.words import explanation
 
@@ -63,7 +63,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     classes: dict[str, str]
     never: str
     says: str
-    usual: dict[str, list[tuple[Request, int]]]
+    usual: dict[str, list[tuple[Occurrence, int]]]
     verdict: Verdict
     first: dict[str, First] = {}
     parts: dict[str, str] = {}

@@ -11,7 +11,8 @@ import pytest
 PAGE = b"""<html><title>Door</title><body><h1>Welcome</h1><p role=alert>Two of three doors are open</p>
 <form method=post action=/door><label>Name <input name=user></label>
 <label>Password <input type=password name=password></label><button>Sign in</button></form>
-<a href=/hang>Next page</a><script src=/main.js></script><script>fetch('/strange')</script></body></html>"""
+<a href=/hang>Next page</a><script src=/main.js></script><script>fetch('/strange')
+setTimeout(() => {throw Error('no part 4711 of Kestrel-Meadow_77')})</script></body></html>"""
 JOURNEYS = """
 from playwright.sync_api import expect
 from synthprobe import step
@@ -130,3 +131,10 @@ def test_what_is_refused_in_a_journey_that_passes_is_kept_beside_where_a_passwor
     assert [answer.account for answer in passed.facts.answers if answer.credentials] == ["a-name-nobody-knows"]
     assert {("GET", "/strange", 401, ""), ("GET", "/main.js", 404, "")} <= set(known)
     assert passed.facts.pages == ()
+
+
+def test_what_a_page_throws_is_known_of_a_journey_that_passes_too(results):
+    (thrown,) = results["passing"].facts.page_errors
+    assert thrown.startswith("Error: no part 4711 of ")
+    assert "Kestrel" not in thrown, "the password that was typed is masked"
+    assert results["renamed"].facts.page_errors == (thrown,)

@@ -100,6 +100,7 @@ class Runs:
         reference_ms: float = 10.0,
         weak: tuple[Degradation, ...] = (),
         answers: tuple[Answer, ...] = (LOGGED_IN,),
+        page_errors: tuple[str, ...] = (),
         step: str = "log in",
         at: datetime | None = None,
     ) -> Verdict:
@@ -139,7 +140,8 @@ class Runs:
                     failure=failure if broken else None,
                     evidence=self.evidence if broken else (),
                     facts=Facts(
-                        answers=tuple(replace(a, status=401) if broken and a is LOGGED_IN else a for a in answers)
+                        answers=tuple(replace(a, status=401) if broken and a is LOGGED_IN else a for a in answers),
+                        page_errors=page_errors,
                     ),
                     backend_trace=f"https://traces.example/{run.id}" if broken else "",
                 )
@@ -271,6 +273,18 @@ def test_what_also_happens_where_they_pass_makes_no_one_cause_of_two_failures(pr
     assert sorted(incident.journeys for incident in project.incidents("open")) == [("search",), ("sign-in",)]
     project.run(step="list", answers=(usual,))
     project.run(answers=(usual, replace(usual, path="/door")), **broken | {"message": "{title} is closed"})
+    assert ("search", "sign-in") in [incident.journeys for incident in project.incidents("open")]
+
+
+def test_an_error_that_pages_also_throw_where_they_pass_makes_no_one_cause_of_two_failures(project):
+    thrown = "TypeError: no part 17 of undefined"
+    project.run(step="list", page_errors=(thrown,))
+    broken = {"step": "list", "failing": (SIGN_IN, SEARCH), "message": "{title} shows nothing"}
+    verdict = project.run(page_errors=(thrown.replace("17", "2"),), **broken)
+    assert sorted(incident.journeys for incident in project.incidents("open")) == [("search",), ("sign-in",)]
+    assert not any("part" in judgement.triage.why for judgement in verdict.journeys)
+    project.run(step="list", page_errors=(thrown,))
+    project.run(page_errors=(thrown, "TypeError: the list is null"), **broken | {"message": "{title} is empty"})
     assert ("search", "sign-in") in [incident.journeys for incident in project.incidents("open")]
 
 

@@ -219,6 +219,15 @@ class BrowserEvidence:
         )
         return [request for request in found if request.at is None or request.at >= since]
 
+    def page_errors(self) -> list[ConsoleMessage]:
+        """What pages threw so far in this attempt; not yet redacted."""
+        found: list[ConsoleMessage] = []
+        for line in (line for recording in self._recordings for line in recording.lines() if b'"pageError"' in line):
+            with contextlib.suppress(ValueError):  # it is still written
+                if _is_page_error(entry := json.loads(line)):
+                    found.append(_console_message(entry, datetime.now(UTC)))
+        return found
+
     def traces(self) -> list[Path]:
         """Write what the journey did in each context into the private folder."""
         self.capture()
@@ -313,7 +322,7 @@ def read_trace(
                 kind = entry.get("type")
                 if kind == "context-options":
                     wall_ms, mono_ms = entry.get("wallTime", 0), entry.get("monotonicTime", 0)
-                elif kind == "console" or (kind == "event" and entry.get("method") == "pageError"):
+                elif kind == "console" or _is_page_error(entry):
                     at = datetime.fromtimestamp((wall_ms + entry.get("time", mono_ms) - mono_ms) / 1000, UTC)
                     console.append(_console_message(entry, at))
                 elif kind == "resource-snapshot" and entry["snapshot"].get("_monotonicTime", begins_ms) >= begins_ms:
@@ -321,6 +330,10 @@ def read_trace(
                     if request.says_something(slow_ms):
                         network.append(request)
     return console, network
+
+
+def _is_page_error(entry: dict[str, Any]) -> bool:
+    return entry.get("type") == "event" and entry.get("method") == "pageError"
 
 
 def _begins_ms(archive: zipfile.ZipFile) -> float:

@@ -142,6 +142,11 @@ class ContextRecording:
         path = self._folder / f"{self._name}.network"
         return path.read_bytes().splitlines() if path.exists() else []
 
+    def lines(self) -> Iterator[bytes]:
+        """What was done and told so far in this attempt, as it is written."""
+        for piece in dict.fromkeys((*self._pieces, self._raw)):
+            yield from _lines(piece)
+
     def forget(self) -> None:
         """Nobody wants what was recorded in this attempt."""
         self._discard_pieces()
@@ -300,11 +305,14 @@ def _parts(piece: Path) -> Iterator[tuple[str, bytes]]:
 
 def _was_used(piece: Path) -> bool:
     """Whether a journey did anything in a piece of trace."""
+    return any(b'"type":"before"' in line and json.loads(line).get("method") not in _OWN for line in _lines(piece))
+
+
+def _lines(piece: Path) -> list[bytes]:
+    """A piece of trace, line by line."""
     if not piece.exists():
-        return False
-    if piece.suffix == ".zip":
-        with zipfile.ZipFile(piece) as archive:
-            lines = archive.read("trace.trace").splitlines()
-    else:
-        lines = piece.read_bytes().splitlines()
-    return any(b'"type":"before"' in line and json.loads(line).get("method") not in _OWN for line in lines)
+        return []
+    if piece.suffix != ".zip":
+        return piece.read_bytes().splitlines()
+    with zipfile.ZipFile(piece) as archive:
+        return archive.read("trace.trace").splitlines()

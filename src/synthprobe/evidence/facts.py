@@ -91,12 +91,15 @@ def facts_of(
 def usual_facts(
     exchanges: Sequence[Exchange],
     requests: Sequence[NetworkRequest],
+    console: Sequence[ConsoleMessage],
+    *,
+    site: str = "",
     describe: Callable[[Mapping[str, str]], AnswerSource] | None = None,
 ) -> Facts | None:
-    """What was refused or broken in an attempt that passed all the same, and where credentials were sent."""
-    facts = facts_of(exchanges, requests, (), describe=describe)
+    """What was refused, broken or thrown in an attempt that passed all the same, and where credentials were sent."""
+    facts = facts_of(exchanges, requests, console, site=site, describe=describe)
     odd = tuple(answer for answer in facts.answers if not answer.is_well or answer.credentials == "password")
-    return Facts(answers=odd) if odd else None
+    return Facts(answers=odd, page_errors=facts.page_errors) if odd or facts.page_errors else None
 
 
 def with_pending(recorded: Iterable[NetworkRequest], pending: Sequence[NetworkRequest]) -> list[NetworkRequest]:

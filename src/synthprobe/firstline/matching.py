@@ -13,7 +13,7 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.records.incident import Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import triage, triage_together
-from synthprobe.triage.facts import Request, TriageFacts, facts_for, peers_of
+from synthprobe.triage.facts import Occurrence, TriageFacts, facts_for, peers_of
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.observations import observe
 from synthprobe.triage.shared_evidence import requests_of
@@ -124,7 +124,7 @@ def tell(
     verdict: Verdict,
     passed_builds: Mapping[str, str] | None = None,
     isolation: Isolation | None = None,
-    usual: Mapping[str, Mapping[Request, int]] | None = None,
+    usual: Mapping[str, Mapping[Occurrence, int]] | None = None,
 ) -> Iterator[Told]:
     """Everything a runbook is looked for with, by journey; ``usual`` is what was refused in runs in which it passed."""
     isolation = isolation or Isolation()

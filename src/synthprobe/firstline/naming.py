@@ -15,7 +15,7 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.records.incident import CauseClass, Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import is_vague
-from synthprobe.triage.facts import Request
+from synthprobe.triage.facts import Occurrence
 from synthprobe.triage.lifecycle import describe, follow
 from synthprobe.triage.observations import observe
 from synthprobe.triage.rules import RULES
@@ -38,7 +38,7 @@ def explain(
     runbooks: Sequence[Runbook],
     isolation: Isolation,
     passed_builds: Mapping[str, str] | None = None,
-    usual: Mapping[str, Mapping[Request, int]] | None = None,
+    usual: Mapping[str, Mapping[Occurrence, int]] | None = None,
 ) -> Verdict:
     """Add to each journey by itself where the cause lies and which page fits."""
     found = {subject.verdict.journey.id: subject for subject in tell(verdict, passed_builds, isolation, usual)}
@@ -68,7 +68,7 @@ def name_incidents(
     now: datetime,
     isolation: Isolation,
     *,
-    usual: Mapping[str, Mapping[Request, int]] | None = None,
+    usual: Mapping[str, Mapping[Occurrence, int]] | None = None,
     probe_owner: str = "",
 ) -> Named:
     """Say of an explained verdict which incident each journey belongs to, and of both the same class and page."""

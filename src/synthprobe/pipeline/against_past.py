@@ -38,9 +38,9 @@ from synthprobe.records.impact import Change
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.changes import read_changes
-from synthprobe.triage.facts import Request
+from synthprobe.triage.facts import Occurrence
 from synthprobe.triage.observations import observe, seen_in_a_row
-from synthprobe.triage.usual import USUAL, usual_answers, with_usual
+from synthprobe.triage.usual import USUAL, usual_occurrences, with_usual
 from synthprobe.verdict.isolation import Isolation
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def shelf_of(project: Project) -> Shelf:
 
 class Judged(Struct, frozen=True, kw_only=True):
     """A verdict judged against the past, the same as it is remembered, and by journey what was observed before, what
-    the detector knows now, and what was refused where it passed.
+    the detector knows now, and what is usual where it passed.
     """
 
     verdict: Verdict
@@ -67,7 +67,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     now: datetime
     before: dict[str, list[Observation]] = field(default_factory=dict)
     states: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    usual: dict[str, dict[Request, int]] = field(default_factory=dict)
+    usual: dict[str, dict[Occurrence, int]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def judge_with_past(
     before = in_order(history.observations(target, journeys), dated)
     notes += out_of_order(observe(dated.verdict), before)
     isolation = Isolation()
-    usual: dict[str, dict[Request, int]] = {}
+    usual: dict[str, dict[Occurrence, int]] = {}
     if verdict.run.ended or verdict.blind or verdict.run.concludes:
         states = {}  # what was cut off says nothing of how long a step takes
     else:
@@ -134,8 +134,10 @@ def judge_with_past(
             notes += watched.notes
         for judgement in verdict.journeys:
             key = judgement.journey.id, USUAL
-            usual[judgement.journey.id] = usual_answers(known.get(key))
-            if (counted := with_usual(known.get(key), judgement)) and counted != known.get(key):
+            usual[judgement.journey.id] = usual_occurrences(known.get(key))
+            if (counted := with_usual(known.get(key), judgement, verdict.run.identifiers)) and counted != known.get(
+                key
+            ):
                 states[key] = counted
     verdict = explained(seen_in_a_row(verdict, before, isolation), runbooks, notes, before, usual)
     notes += isolation.notes
@@ -176,7 +178,7 @@ def explained(
     runbooks: Sequence[Runbook],
     notes: list[str],
     before: Mapping[str, Sequence[Observation]] | None = None,
-    usual: Mapping[str, Mapping[Request, int]] | None = None,
+    usual: Mapping[str, Mapping[Occurrence, int]] | None = None,
 ) -> Verdict:
     """Add where the causes lie and which pages fit."""
     isolation = Isolation()

@@ -145,7 +145,10 @@ class Journal:
             self.keep(attempt, browser)
         elif outcome == "passed":
             odd = browser.odd_requests(recorder.started_at, self._describe) if browser is not None else []
-            attempt.facts = usual_facts(self._exchanges, self._redacted(odd), self._describe)
+            thrown = self._redactor.record(browser.page_errors()) if browser is not None else []
+            attempt.facts = usual_facts(
+                self._exchanges, self._redacted(odd), thrown, site=self._target.base_url, describe=self._describe
+            )
             if attempt.good is not None and browser is not None:
                 with suppress(OSError):  # a picture that cannot be kept costs nothing
                     attempt.good.keep(self._build(), lambda png: not self._redactor.residual(png))

@@ -246,7 +246,7 @@ class Age(Struct, frozen=True, kw_only=True):
 class Facts(Struct, frozen=True, kw_only=True):
     """The evidence of one attempt, short enough to judge by and to keep for ever.
 
-    Of an attempt that passed, it is what was refused or broken all the same, and where credentials were sent.
+    Of an attempt that passed, it is what was refused, broken or thrown all the same, and where credentials were sent.
 
     Attributes:
         answers: in their order, those that say most: refused, broken or slow ones, and those of the broken step.

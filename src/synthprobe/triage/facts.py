@@ -14,6 +14,7 @@ from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount
 from synthprobe.records.finding import Contradiction, Finding
 from synthprobe.records.result import Check, Degradation, Outcome, Result, Step, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.fingerprint import normalise
 
 EDGE = frozenset({*range(520, 528), 530})
 """Statuses by which a network in front of the target says that the target itself gave it no answer."""
@@ -27,13 +28,18 @@ MANY = 3
 _STREAMS = {"eventsource", "websocket"}
 """What stays open until the page is left, so that its end says nothing; only a refusal does."""
 
-Request = tuple[str, str, str, int]
-"""Who asked, the method, the path and the status."""
+Occurrence = tuple[str, str, str, int]
+"""Who asked, the method, the path and the status; of an error that a page throws, its words in the place of a path."""
 
 
-def request_of(answer: Answer) -> Request:
+def request_of(answer: Answer) -> Occurrence:
     """What makes two answers the same."""
     return (answer.by, answer.method, answer.path, answer.status)
+
+
+def _thrown(error: str, identifiers: Mapping[str, str]) -> Occurrence:
+    """What makes two errors of a page the same."""
+    return ("page", "error", normalise(error, identifiers), 0)
 
 
 def is_change(answer: Answer) -> bool:
@@ -59,7 +65,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     role: str = ""
     let_in: tuple[str, ...] = ()
     kept_out: bool = False
-    usual: dict[Request, int] = {}
+    usual: dict[Occurrence, int] = {}
 
 
 class TriageFacts(Struct, frozen=True, kw_only=True):
@@ -200,7 +206,7 @@ def facts_for(
     *,
     last_passed_build: str = "",
     canary_down: bool = False,
-    usual: Mapping[Request, int] | None = None,
+    usual: Mapping[Occurrence, int] | None = None,
     peers_known: Callable[[], tuple[Peer, ...]] | None = None,
 ) -> TriageFacts:
     """What triage reads of one journey, out of a run's verdict.
@@ -232,7 +238,9 @@ def facts_for(
         role=next((s.role for s in reversed(broken) if s.role), ""),
         passed_steps=tuple((s.checks, s.role) for path, s in walked if _held(path, s, weak) and (s.checks or s.role)),
         degradations=degradations,
-        evidence=_without_usual((result.facts if result else None) or Facts(), _usual(peers, usual or {}), wrong),
+        evidence=_without_usual(
+            (result.facts if result else None) or Facts(), _usual(peers, usual or {}), wrong, run.run.identifiers
+        ),
         peers=peers,
         build=(result.build if result else "") or run.run.build,
         last_passed_build=last_passed_build,
@@ -250,18 +258,21 @@ def _begins(result: Result) -> bool:
     return all(any(path in sent for path, _ in walk_steps([step])) for step in before)
 
 
-def usual_of(facts: Facts | None) -> dict[Request, int]:
-    """What was refused or broken in an attempt that passed, and how often."""
-    return dict(Counter(request_of(a) for a in (facts.answers if facts else ()) if not a.is_well))
+def usual_of(facts: Facts | None, identifiers: Mapping[str, str] | None = None) -> dict[Occurrence, int]:
+    """What was refused, broken or thrown in an attempt that passed, and how often."""
+    if facts is None:
+        return {}
+    thrown = {_thrown(error, identifiers or {}) for error in facts.page_errors}
+    return dict(Counter([*(request_of(a) for a in facts.answers if not a.is_well), *thrown]))
 
 
 def _harmless(facts: Facts | None) -> Facts | None:
     """The facts without errors and missing scripts: what breaks now hurts one journey and, by luck, not another."""
     answers = tuple(a for a in (facts.answers if facts else ()) if a.status < 500 and a.resource != "script")
-    return replace(facts, answers=answers) if facts else None
+    return replace(facts, answers=answers, page_errors=()) if facts else None
 
 
-def _usual(peers: tuple[Peer, ...], before: Mapping[Request, int]) -> dict[Request, int]:
+def _usual(peers: tuple[Peer, ...], before: Mapping[Occurrence, int]) -> dict[Occurrence, int]:
     most = dict(before)
     for peer in peers:
         for request, times in peer.usual.items():
@@ -270,7 +281,9 @@ def _usual(peers: tuple[Peer, ...], before: Mapping[Request, int]) -> dict[Reque
     return most
 
 
-def _without_usual(facts: Facts, usual: Mapping[Request, int], wrong: Contradiction | None) -> Facts:
+def _without_usual(
+    facts: Facts, usual: Mapping[Occurrence, int], wrong: Contradiction | None, identifiers: Mapping[str, str]
+) -> Facts:
     """Leave out what also happens where a journey passes, as often as it does there; never what was contradicted."""
     left, kept = dict(usual), []
     contradicted = (wrong.method, path_of(wrong.url), wrong.status) if wrong and wrong.status else None
@@ -281,7 +294,8 @@ def _without_usual(facts: Facts, usual: Mapping[Request, int], wrong: Contradict
             left[request_of(answer)] -= 1
         else:
             kept.append(answer)
-    return replace(facts, answers=tuple(kept))
+    errors = tuple(error for error in facts.page_errors if _thrown(error, identifiers) not in usual)
+    return replace(facts, answers=tuple(kept), page_errors=errors)
 
 
 def _held(path: str, step: Step, weak: Collection[str]) -> bool:

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from synthprobe import words
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.triage.facts import Peer, Request, facts_for, peers_of
+from synthprobe.triage.facts import Occurrence, Peer, facts_for, peers_of
 from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, is_bare, signature
 from synthprobe.triage.shared_evidence import evidence_of, says_which
 from synthprobe.verdict.isolation import Isolation
 
 
 def observe(
-    verdict: Verdict, isolation: Isolation | None = None, usual: Mapping[str, Mapping[Request, int]] | None = None
+    verdict: Verdict, isolation: Isolation | None = None, usual: Mapping[str, Mapping[Occurrence, int]] | None = None
 ) -> tuple[Observation, ...]:
     """What a run says of each journey; ``usual`` is what was refused in runs in which it passed."""
     isolation = isolation or Isolation()
@@ -64,7 +64,7 @@ def _in_a_row(judgement: JourneyVerdict, verdict: Verdict, seen: Sequence[Observ
 
 
 def _observation(
-    judgement: JourneyVerdict, verdict: Verdict, peers: Callable[[], tuple[Peer, ...]], usual: Mapping[Request, int]
+    judgement: JourneyVerdict, verdict: Verdict, peers: Callable[[], tuple[Peer, ...]], usual: Mapping[Occurrence, int]
 ) -> Observation:
     bare, run, telling = verdict.observation(judgement), verdict.run, judgement.telling
     bare = replace(bare, seen_from=words.seen_from(judgement.votes))
