@@ -104,15 +104,32 @@ def test_of_a_refusal_in_json_every_text_is_kept_and_those_of_a_list_apart():
     assert [answer.reason for answer in facts.answers] == [*bodies.values()]
 
 
-def test_what_a_page_asks_is_kept_before_the_pictures_it_is_made_of():
-    pictures = [
-        NetworkRequest(method="GET", url=f"http://t/{number}.png", status=200, duration_ms=1, resource_type="image")
-        for number in range(KEPT + 5)
-    ]
-    sent = NetworkRequest(method="POST", url="http://t/rows", status=200, duration_ms=1, resource_type="document")
-    facts = facts_of([], [*pictures, sent], [], broken="save")
-    assert len(facts.answers) == KEPT
-    assert "/rows" in [answer.path for answer in facts.answers]
+def browsed(path, resource, status=200, took=1.0, **how):
+    return NetworkRequest(
+        method="GET", url=f"http://t{path}", status=status, duration_ms=took, resource_type=resource, **how
+    )
+
+
+CROWDS = {
+    "pictures": [browsed(f"/{number}.png", "image") for number in range(KEPT + 5)],
+    "slow chunks": [browsed(f"/{number}.js", "script", took=3000) for number in range(KEPT + 5)],
+    "missing chunks": [browsed(f"/{number}.js", "script", 404) for number in range(KEPT + 5)],
+    "polls": [browsed("/news", "fetch") for _ in range(KEPT + 5)],
+    "refused polls": [browsed("/news", "fetch", 401) for _ in range(KEPT + 5)],
+}
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_what_was_refused_or_asked_is_kept_before_what_a_page_is_made_of_or_repeats_and_in_its_order(crowd):
+    refused = [browsed("/rows", "xhr", 403), browsed("/log-in", "fetch", credentials="password")]
+    asked = [browsed("/desk", "document"), browsed("/live", "websocket", 101), browsed("/list", "fetch")]
+    facts = facts_of([exchange("/rest")], [*CROWDS[crowd], *asked, *refused], [], broken="save")
+    paths = [answer.path for answer in facts.answers]
+    assert len(paths) == KEPT
+    wanted = [*(["/desk", "/live", "/list"] if crowd != "missing chunks" else []), "/rows", "/log-in"]
+    assert [path for path in paths if path in wanted] == wanted
+    assert CROWDS[crowd][0].url.endswith(paths[1] if crowd != "missing chunks" else paths[0]), "the first of a crowd"
+    assert ("/rest" in paths) == (crowd != "missing chunks"), "what is missing says more than what came well"
 
 
 @pytest.mark.parametrize(

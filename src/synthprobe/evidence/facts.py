@@ -33,7 +33,7 @@ _REASON = 200
 _NO_ANSWER_WANTED = ("ERR_ABORTED", "ERR_BLOCKED_BY_")
 """The browser ended these requests itself, or our own wall did: they say nothing of the target."""
 
-_BESIDE = {"image", "stylesheet", "font", "media", "script"}
+_BESIDE = {"image", "stylesheet", "font", "media", "script", "manifest"}
 """What a page is made of: where it came well, it tells less than what the page asked and was answered."""
 
 _PLACE = re.compile(r"https?://[^\s()]+")
@@ -65,17 +65,13 @@ def facts_of(
         if request.status or not _is_unwanted(request)
     ]
     answers = [answer for _, answer in sorted(dated, key=lambda pair: pair[0])]
-    telling = [number for number, answer in enumerate(answers) if _tells(answer)]
-    inside = [number for number, answer in enumerate(answers) if answer.step and broken.startswith(answer.step)]
-    inside.sort(key=lambda number: answers[number].resource in _BESIDE)
-    kept = sorted([*dict.fromkeys(telling + inside)][:KEPT])
     errors = [
         message.text.strip().splitlines()[0][:_REASON]
         for message in console
         if message.kind == "page error" and message.text.strip() and not _elsewhere(_thrown_at(message.text), site)
     ]
     return Facts(
-        answers=tuple(answers[number] for number in kept),
+        answers=tuple(_kept(answers, broken)),
         nodes=tuple(
             NodeCount(node=node, answers=len(node_answers), broken=sum(answer.status >= 500 for answer in node_answers))
             for node in sorted({answer.node for answer in answers if answer.node})
@@ -112,6 +108,27 @@ def with_pending(recorded: Iterable[NetworkRequest], pending: Sequence[NetworkRe
     ]
     known = {(request.method, request.url) for request in kept if not request.status}
     return [*kept, *(pending_request for request, pending_request in unanswered.items() if request not in known)]
+
+
+def _kept(answers: Sequence[Answer], broken: str) -> list[Answer]:
+    """Of the answers that tell something and those of the broken step the worthiest, in their order."""
+    ranked: list[tuple[int, int]] = []
+    seen = set[tuple[str, ...]]()
+    for number, answer in enumerate(answers):
+        if _tells(answer) or (answer.step and broken.startswith(answer.step)):
+            alike = (answer.step, answer.by, answer.method, answer.path, str(answer.status), answer.credentials)
+            ranked.append((_rank(answer, is_repeated=alike in seen), number))
+            seen.add(alike)
+    return [answers[number] for number in sorted(number for _, number in sorted(ranked)[:KEPT])]
+
+
+def _rank(answer: Answer, *, is_repeated: bool) -> int:
+    """Refused, unanswered or slow is first, then what else was asked, then the same again, then assets that came."""
+    if answer.resource in _BESIDE:
+        return 1 if not answer.is_well else 5 if _tells(answer) else 6
+    if is_repeated:
+        return 3 if _tells(answer) else 4
+    return 0 if _tells(answer) else 2
 
 
 def _tells(answer: Answer) -> bool:
