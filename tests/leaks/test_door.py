@@ -105,6 +105,12 @@ def test_a_door_opens_for_sessions_pages_and_requests_of_a_page_at_the_targets_o
     assert [sent for _, path, sent in seen if path == "/own"] == ["Bearer of-the-journey-itself"]
 
 
+def test_an_account_is_whom_a_journey_asks_as_by_basic_and_not_the_doors(ran):
+    done, _ = ran
+    accounts = {name: {answer.account for answer in result.facts.answers} for name, result in done.results.items()}
+    assert (accounts["test_open"], accounts["test_password_in_the_address"]) == ({""}, {"other"})
+
+
 def test_an_address_that_masking_broke_costs_no_outcome(ran):
     done, _ = ran
     assert "INTERNALERROR" not in done.output

@@ -157,3 +157,11 @@ def test_who_is_let_in_in_the_step_that_breaks_is_not_kept_at_the_log_in(asks, t
         for name in ("board", "desk")
     ]
     assert incidents(*both) == together
+
+
+def test_what_one_account_may_not_do_is_one_incident_by_basic_and_on_a_page():
+    page = missed("page", *LONG, before=(replace(LET_IN, account="warden"),))
+    page = with_answer(page, Answer(by="page", method="GET", path="/new", status=403, step="look", resource="document"))
+    for account, wanted in {"warden": [["api", "page"]], "porter": [["api"], ["page"]]}.items():
+        api = refused("api", "POST", "/rest/rows", 403, credentials="password", account=account)
+        assert incidents(api, page) == wanted

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from synthprobe.evidence.fields import fields_of
@@ -70,8 +72,12 @@ def record_exchange(
     response_headers: Mapping[str, str] | None = None,
     response_body: bytes = b"",
     error: str = "",
+    door: str = "",
 ) -> Exchange:
-    """Redact and record one exchange. There is no other way to make an `Exchange`."""
+    """Redact and record one exchange. There is no other way to make an `Exchange`.
+
+    ``door`` is the credential that a door in front of the target asks for: nobody works there by that account.
+    """
     response_headers = response_headers or {}
     sent = request_body.decode("utf-8", "replace") if isinstance(request_body, bytes) else request_body or ""
     content_type = next((v for k, v in response_headers.items() if k.lower() == "content-type"), "")
@@ -94,7 +100,7 @@ def record_exchange(
         traceparent=traceparent,
         error=redactor.text(error),
         credentials=credentials_sent(request_headers, sent[:BODY_LIMIT], sent_type),
-        account=redactor.text(account_sent(sent[:BODY_LIMIT], sent_type)),
+        account=redactor.text(account_sent(sent[:BODY_LIMIT], sent_type) or _account_of(request_headers, door)),
     )
 
 
@@ -135,3 +141,13 @@ def account_sent(body: str, kind: str) -> str:
     if not any(_TYPED.search(field.name) for field in named):
         return ""
     return next((field.value for field in named if _ACCOUNT.search(field.name) and field.value != MASK), "")
+
+
+def _account_of(headers: Mapping[str, str], door: str) -> str:
+    """The name that Basic sends, unless it is for the door; not redacted."""
+    sent = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
+    scheme, _, pair = sent.partition(" ")
+    if scheme.lower() == "basic" and sent != door:
+        with suppress(ValueError):
+            return b64decode(pair).decode().partition(":")[0]
+    return ""

@@ -233,6 +233,7 @@ class Api:
             "request_body": body,
             "started_at": started_at,
             "traceparent": traceparent,
+            "door": self._door,
         }
         try:
             raw = self.session.send(prepared, paced=True, allow_redirects=False, **how)

@@ -25,6 +25,9 @@ _PAGE_BREAKS = {"document", "script", "fetch", "xhr"}
 MANY = 3
 """Requests that are slow, or journeys that are refused alike, from which it is not for one of them."""
 
+_KNOWN = {403, 404}
+"""Statuses of whom the target knows, where a password goes with each request."""
+
 _STREAMS = {"eventsource", "websocket"}
 """What stays open until the page is left, so that its end says nothing; only a refusal does."""
 
@@ -176,8 +179,9 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
 
     @property
     def acting(self) -> str:
-        """The account that logged in last; empty when it is not known."""
-        return next((a.account for a in reversed(self.log_ins) if a.account and 0 < a.status < 400), "")
+        """The account that was let in last, or that Basic named in what is forbidden; empty when it is not known."""
+        known = (a for a in reversed(self.log_ins) if 0 < a.status < 400 or a.status in _KNOWN)
+        return next((a.account for a in known if a.account), "")
 
     @property
     def is_absent(self) -> bool:

@@ -66,7 +66,8 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         return (whole, _SLOW) if whole == _GATEWAY_WAITED else (whole,)
     if door := _log_in(broken, facts, cause):
         everywhere = [line for a in broken for line in _refused_everywhere(a, facts, identifiers)]
-        return (*door, *everywhere, *_kept_out(facts), *_nothing_made(facts, silent=False))
+        account = _account_and_data(facts, cause)
+        return (*door, *everywhere, *_kept_out(facts), *account, *_nothing_made(facts, silent=False))
     found = (
         *_kept_out(facts),
         *_account_and_data(facts, cause),
