@@ -86,7 +86,10 @@ _noted: set[int] | None = None
 
 @contextmanager
 def signals() -> Iterator[set[int]]:
-    """Note signals instead of obeying them at once, so that a verdict is written; it may stand within another one."""
+    """Note signals instead of obeying them at once, so that a verdict is written; it may stand within another one.
+
+    A noted signal is obeyed at the end of the outermost one.
+    """
     global _noted
     if _noted is not None or threading.current_thread() is not threading.main_thread():
         yield set() if _noted is None else _noted
@@ -107,3 +110,18 @@ def signals() -> Iterator[set[int]]:
         _noted = None
         for number, handler in before.items():
             signal.signal(number, handler)
+    if asked:
+        raise KeyboardInterrupt
+
+
+def unwind_when_asked() -> None:
+    """Let a signal to end raise `KeyboardInterrupt`: what was begun is undone, and no second signal cuts that short."""
+
+    def unwind(number: int, _: object) -> None:
+        if not _asked or left_s(math.inf) == 0:
+            end_within(ENDS_WITHIN_S[number])
+            raise KeyboardInterrupt
+
+    for number in ENDS_WITHIN_S:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, unwind)

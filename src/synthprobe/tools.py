@@ -22,36 +22,44 @@ _SHOWN = 300
 _PR_SET_PDEATHSIG = 1
 
 
+def run_tool(
+    command: Sequence[str], *, timeout_s: float, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> tuple[int, str]:
+    """Run a tool; its exit code, and all it printed. Nothing that it started is left, whatever ends the wait for it."""
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=None if environ is None else dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        try:
+            printed, _ = process.communicate(timeout=timeout_s)
+        except BaseException:
+            _end(process)
+            raise
+    return process.returncode, printed
+
+
 def tool_failure(
     command: Sequence[str], *, timeout_s: float, environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> str:
     """Run a tool; why it did not do its work, in a few words, and nothing when it did."""
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=None if environ is None else dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        code, printed = run_tool(command, timeout_s=timeout_s, environ=environ, cwd=cwd)
     except OSError as error:
         return f"{command[0]} could not be started ({error.strerror})"
-    with process:
-        try:
-            printed, _ = process.communicate(timeout=timeout_s)
-        except BaseException as error:
-            _end(process)
-            if isinstance(error, subprocess.TimeoutExpired):
-                return f"no end after {timeout_s:g} s"
-            raise
-    if process.returncode == 0:
+    except subprocess.TimeoutExpired:
+        return f"no end after {timeout_s:g} s"
+    if code == 0:
         return ""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     telling = [line for line in lines if "rror" in line or line.startswith(("E:", "npm ERR!"))]
-    return f"exit code {process.returncode}, {(telling or lines[-1:] or ['no output'])[0][:_SHOWN]}"
+    return f"exit code {code}, {(telling or lines[-1:] or ['no output'])[0][:_SHOWN]}"
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -65,12 +73,12 @@ def _end(process: subprocess.Popen[str]) -> None:
                 each.kill()
 
 
-def die_with_parent(parent: int) -> None:
-    """In a child: when its parent is killed, it must not drive the target alone; a crash leaves no memory (Linux)."""
+def die_with_parent(parent: int, by: int = 0) -> None:
+    """In a child: when its parent is killed, it must not go on alone; a crash leaves no memory (Linux)."""
     if sys.platform != "linux" or resource is None:
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, by or signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import requests
 
 from synthprobe.errors import ToolError
 from synthprobe.targets.secrets import Secret
+from synthprobe.tools import die_with_parent
 
 SESSIONS = {"TOKEN": "dispatcher1", "TOKEN_SUPERVISOR": "supervisor", "TOKEN_ADMIN": "admin"}
 """The variables that commands of runbooks use, and whose session each holds."""
@@ -92,7 +96,11 @@ def running_centre() -> Iterator[DispatchCentre]:
         ToolError: when it does not come up.
     """
     child = subprocess.Popen(
-        [sys.executable, "-m", "synthprobe_demo", "--port", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "synthprobe_demo", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a Ctrl-C must find it well: whoever started it heals it first
+        preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM) if os.name == "posix" else None,
     )
     assert child.stdout is not None
     try:

@@ -1,13 +1,16 @@
 """The dispatch centre works, and each fault changes what a dispatcher sees while health stays green."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 import requests
 
+from synthprobe import eventually
 from synthprobe_demo.faults import DECOYS, NAMES
 
 
@@ -127,6 +130,30 @@ def test_two_run_at_once_and_end_clean_with_an_open_stream(number):
     stream.close()
     for child in children:
         child.stdout.close()
+
+
+STARTS = """
+from synthprobe_demo.process import running_centre
+with running_centre():
+    print("started", flush=True)
+    input()
+"""
+
+
+def test_a_centre_ends_with_who_started_it_and_a_ctrl_c_leaves_it_to_be_healed(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", STARTS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    child.stdout.readline()
+    (started,) = psutil.Process(child.pid).children()
+    assert os.getpgid(started.pid) != os.getpgid(child.pid), "a terminal would end both at once"
+    child.kill()
+    child.communicate(timeout=20)
+    eventually(lambda: not started.is_running() or started.status() == psutil.STATUS_ZOMBIE, within="10s")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_in_use_is_a_sentence(centre):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import combinations
@@ -261,6 +261,7 @@ def drill(
     """Prove on a system that may be broken that faults are found, classed, and ended by following their runbooks.
 
     Exit code 0: all held, and every decoy stayed silent. 1: something did not; the table says what.
+    3: it was asked to end before; the system is healed first.
     """
     project = Project.here()
     plans = project.plugins.drills()
@@ -278,12 +279,13 @@ def drill(
             f"Known ones: {', '.join(known)}. Use --all for every one of them."
         )
     if pairs:
-        raise typer.Exit(1 if _drill_pairs(project, plans, names, workers) else 0)
+        raise typer.Exit(_drill_pairs(project, plans, names, workers))
     exercise = Exercise(at=datetime.now(UTC).date(), revision=_revision(project.root)) if stamped else None
     done: list[Drilled] = []
-    for plan in plans:
-        if faults := [known[name][1] for name in chosen if known[name][0] is plan]:
-            done += _drilled(project, plan, faults, exercise, workers, whole=whole)
+    with suppress(KeyboardInterrupt):
+        for plan in plans:
+            if faults := [known[name][1] for name in chosen if known[name][0] is plan]:
+                done.extend(_drilled(project, plan, faults, exercise, workers, whole=whole))
     if score:
         _console.print(_matrix(done))
     if found := [drilled for drilled in done if drilled.truth != "decoy" and drilled.noticed]:
@@ -291,7 +293,15 @@ def drill(
         _console.print(f"{opened} incidents for {len(found)} causes: {opened / len(found):.2f} per cause.")
     failed = [drilled for drilled in done if drilled.wrong()]
     _console.print(f"{len(done) - len(failed)} of {len(done)} held.")
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(_exit_code(chosen, [drilled.name for drilled in done], failed))
+
+
+def _exit_code(wanted: Sequence[str], done: Collection[str], failed: Sequence[object]) -> int:
+    """How the command ends; what it did not come to is said."""
+    if left := [name for name in wanted if name not in done]:
+        _console.print(f"It was asked to end, and all is healed. Not drilled to the end: {', '.join(left)}.")
+        return 3
+    return 1 if failed else 0
 
 
 def _drilled(
@@ -314,7 +324,9 @@ def _drilled(
 
 
 @contextmanager
-def _started(project: Project, plan: DrillPlan, workers: int, *, whole: bool = False) -> Iterator[Drill]:
+def _started(
+    project: Project, plan: DrillPlan, workers: int, *, whole: bool = False, is_known_well: bool = False
+) -> Iterator[Drill]:
     """A system that is well, to be broken."""
     if project.config.target(plan.target).production:
         raise ConfigurationError(
@@ -324,7 +336,7 @@ def _started(project: Project, plan: DrillPlan, workers: int, *, whole: bool = F
         drill = Drill(
             project, project.config.target(plan.target, base_url=system.base_url), system, workers, whole=whole
         )
-        if bad := drill.healthy():
+        if not is_known_well and (bad := drill.healthy()):
             raise ConfigurationError(
                 f"Nothing is broken yet, and still {'; '.join(bad)}. Correct that first; nothing was drilled."
             )
@@ -332,20 +344,25 @@ def _started(project: Project, plan: DrillPlan, workers: int, *, whole: bool = F
 
 
 def _drill_pairs(project: Project, plans: Sequence[DrillPlan], names: Sequence[str] | None, workers: int) -> int:
-    """Drill faults two by two, and print how many incidents came of each pair; how many pairs did not hold."""
+    """Drill faults two by two, and print how many incidents came of each pair; the exit code."""
     done: list[Paired] = []
+    wanted: list[tuple[DrillPlan, Fault, Fault]] = []
     for plan in plans:
         faults = [fault for fault in plan.faults if fault.cause and (not names or fault.name in names)]
-        pairs = list(combinations(faults if names else _of_each_class(faults), 2))
-        if pairs:
-            with _started(project, plan, workers) as it:
-                done += [_printed(it.pair(fault, other)) for fault, other in pairs]
-    if not done:
+        wanted += [(plan, *pair) for pair in combinations(faults if names else _of_each_class(faults), 2)]
+    if not wanted:
         raise ConfigurationError("No pair can be made of these faults. Name at least two faults of one system.")
+    with suppress(KeyboardInterrupt):
+        seen_well: list[DrillPlan] = []
+        for plan, fault, other in wanted:  # started anew for each: what a healed fault left in the data is no cause
+            with _started(project, plan, workers, is_known_well=plan in seen_well) as it:
+                seen_well.append(plan)
+                done.append(_printed(it.pair(fault, other)))
     opened, wrong = sum(len(pair.incidents) for pair in done), sum(len(pair.wrong_pages) for pair in done)
-    share = f"{opened / len(done):.2f} per pair, 2.00 wanted"
+    share = f"{opened / max(len(done), 1):.2f} per pair, 2.00 wanted"
     _console.print(f"{opened} incidents for {len(done)} pairs: {share}; wrong pages: {wrong}.")
-    return sum(pair.wrong() for pair in done)
+    named = [f"{fault.name} and {other.name}" for _, fault, other in wanted]
+    return _exit_code(named, [" and ".join(pair.names) for pair in done], [pair for pair in done if pair.wrong()])
 
 
 def _printed(paired: Paired) -> Paired:

@@ -32,6 +32,7 @@ from synthprobe.records.incident import Incident
 from synthprobe.records.result import Outcome
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
+from synthprobe.tools import run_tool
 
 COMMAND_S = 120.0
 _EXCERPT = 300
@@ -146,19 +147,11 @@ class Desk:
     def _type(self, command: Command) -> tuple[int, str]:
         """Run a command as a person types it; its exit code, and all it printed."""
         try:
-            done = subprocess.run(
-                ["sh", "-c", command.shell],
-                cwd=self.project.root,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=COMMAND_S,
-                check=False,
+            return run_tool(
+                ["sh", "-c", command.shell], timeout_s=COMMAND_S, environ=self._environ, cwd=self.project.root
             )
         except subprocess.TimeoutExpired:
             return 124, f"It did not end within {COMMAND_S:g} s."
-        return done.returncode, done.stdout.decode("utf-8", "replace")
 
     def _compared(self, runbook: Runbook, command: Command, output: str) -> str:
         mismatch = holds(command, output)

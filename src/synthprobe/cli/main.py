@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
+from synthprobe.deadlines import unwind_when_asked
 from synthprobe.errors import SynthprobeError
 
 COMMANDS = {
@@ -163,6 +164,7 @@ def main() -> None:
     """Run the command line; an error on purpose, or of a path, is a sentence and exit code 2."""
     _collect_rarely()
     _print_anywhere()
+    unwind_when_asked()
     try:
         app(args=sys.argv[1:] or ["--help"], prog_name="synthprobe")
     except SynthprobeError as error:

@@ -45,6 +45,7 @@ def write_score_set(folder: Path, fault: str, ran: Collection[str], seen: Sequen
     """Put in what a drill saw of a fault, in the place of what earlier ones saw of it in the journeys that ran."""
     kept = [sample for sample in read_score_set(folder) if sample.of != fault or sample.subject.journey not in ran]
     lines = sorted([*kept, *seen], key=lambda sample: sample.of)
+    folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / FILE, b"".join(msgspec.json.encode(sample) + b"\n" for sample in lines))
 
 

@@ -69,6 +69,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.paths or self.selection)
 
 
+@signals()
 def run_journeys(
     project: Project,
     target: Target,
@@ -329,6 +330,7 @@ def _write(path: Path, content: object) -> None:
     path.write_bytes(msgspec.json.encode(content))
 
 
+@signals()
 def run_again(
     project: Project, target: Target, order: RunOrder, folder: Path, until: float, suspicions: Sequence[Suspicion]
 ) -> LookedAgain:
