@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 from typing import NamedTuple
 
 ENVIRONMENT: MutableMapping[str, str] = os.environ
 """The environment of this process, for what is done without a `Project`, which has it as `environ`."""
+
+
+def cache_folder() -> Path:
+    """The user's folder for what is made once and could be made again."""
+    home = Path(ENVIRONMENT.get("HOME") or "~").expanduser()
+    return Path(ENVIRONMENT.get("XDG_CACHE_HOME") or home / ".cache") / "synthprobe"
 
 
 class CiJob(NamedTuple):

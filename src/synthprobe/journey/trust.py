@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import hashlib
+import os
 import shutil
 import ssl
 import subprocess
 import sys
+import tempfile
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from synthprobe.environment import cache_folder
 from synthprobe.errors import ToolError
-from synthprobe.files import private_folder
+from synthprobe.files import owner_of_ours, private_folder
 
 _FOR_SERVERS = 1 << 3 | 1 << 4
 """NSS: a valid authority, trusted to sign certificates of servers (certutil writes it as ``C``)."""
+
+_KEPT_S = 30 * 86400.0
+"""Seconds for which a database is kept that no session asks for."""
 
 
 class _Item(ctypes.Structure):
@@ -63,8 +72,23 @@ def trusting_home(authorities: str) -> str:
     Chromium takes them on Linux from the user's NSS database only, which the library makes that Chromium itself needs.
     """
     home = _folder() / f"home-{len(list(_folder().iterdir()))}"
-    (home / ".pki" / "nssdb").mkdir(parents=True)
-    command = [sys.executable, "-m", __name__, str(home / ".pki" / "nssdb"), authority_file(authorities)]
+    shutil.copytree(_database(authorities), home / ".pki" / "nssdb")
+    return str(home)
+
+
+def _database(authorities: str) -> Path:
+    """The NSS database of these authorities, kept for the next session: NSS writes each one to the disk by itself."""
+    kept = cache_folder() / f"authorities-{hashlib.sha256(authorities.encode()).hexdigest()[:16]}"
+    if kept.is_dir() and kept.stat().st_uid == owner_of_ours() and not kept.stat().st_mode & 0o077:
+        os.utime(kept)
+        return kept
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{kept.name}-", dir=kept.parent))
+    except OSError:
+        made = Path(tempfile.mkdtemp(dir=_folder()))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    command = [sys.executable, "-m", __name__, str(made), authority_file(authorities)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
@@ -72,7 +96,12 @@ def trusting_home(authorities: str) -> str:
             f"The browser could not be told of the authority in ca_file or the environment ({why}). That needs "
             "libnss3, which Chromium itself needs: install the browser with synthprobe doctor --fix."
         )
-    return str(home)
+    with suppress(OSError):  # another session was faster, or nothing can be kept here
+        for other in kept.parent.glob("*authorities-*"):
+            if other.stat().st_mtime < time.time() - _KEPT_S:
+                shutil.rmtree(other, ignore_errors=True)
+        made = made.rename(kept)
+    return made
 
 
 @cache

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-from synthprobe.environment import ENVIRONMENT
+from synthprobe.environment import ENVIRONMENT, cache_folder
 from synthprobe.errors import ToolError
 from synthprobe.tools import tool_failure
 
@@ -68,8 +68,7 @@ def allure_version() -> str:
 def allure_home() -> Path:
     """The folder that holds the pinned Allure, whether or not it is installed yet."""
     digest = hashlib.sha256((_PACKAGE / "package-lock.json").read_bytes()).hexdigest()[:8]
-    cache_folder = ENVIRONMENT.get("XDG_CACHE_HOME") or Path(ENVIRONMENT.get("HOME") or "~").expanduser() / ".cache"
-    return Path(cache_folder) / "synthprobe" / f"allure-{allure_version()}-{digest}"
+    return cache_folder() / f"allure-{allure_version()}-{digest}"
 
 
 def find_allure() -> list[str] | None:
