@@ -7,6 +7,7 @@ import pytest
 from test_afterwards import SEARCH, SIGN_IN, Heard, Project, heard, project
 
 from synthprobe import pipeline
+from synthprobe.pipeline import afterwards
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -51,3 +52,12 @@ def test_an_incident_that_cannot_be_judged_stays_and_a_failing_journey_is_still_
     assert [message["title"][:4] for message in heard.messages] == ["PAGE", "Wors"], "one, then both journeys"
     assert heard.beats == ["success", "success"]
     assert any("An incident of its own is opened" in note for note in verdict.notes)
+
+
+def test_people_and_the_watcher_hear_of_a_blind_run_when_what_follows_it_breaks_off(project, heard, monkeypatch):
+    monkeypatch.setattr(afterwards, "with_incidents", None)
+    where = Project(project.root, project.config, project.environ)
+    _, verdict = pipeline.end_blind(where, project.config.target("demo"), "It was cut off.", slot=1, folder=None)
+    assert [message["title"][:18] for message in heard.messages] == ["Monitor blind demo"]
+    assert heard.beats == ["fail"]
+    assert [note for note in verdict.notes if "broke off" in note] == [verdict.notes[0]], verdict.notes

@@ -3,69 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError
 from synthprobe.journey import steps
+from synthprobe.journey.json_body import ANY, Lacking, out_of_order, readable, records_in, wrong_fields, wrong_records
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import About, Contradiction, Finding, Throttled
 from synthprobe.records.journey import duration_s
 from synthprobe.tools import needs
 
+_ERRORS = 400
 _SHOWN = 600
-
-
-class _Lacking(JourneyError, KeyError, IndexError, TypeError):
-    """The answer lacks a field or an item that the journey reads without an expectation: what a dict or list raises."""
-
-    __str__ = Exception.__str__  # a KeyError shows its words in quotes
-
-
-class _Object(dict[str, Any]):
-    """A JSON object that may be called, since ``json()`` is a method elsewhere."""
-
-    def __init__(self, fields: dict[str, Any], answer: Response) -> None:
-        super().__init__({name: _readable(value, answer) for name, value in fields.items()})
-        self._answer = answer
-
-    def __call__(self) -> _Object:
-        return self
-
-    def __missing__(self, name: object) -> Any:
-        there = ", ".join(map(str, self)) or "nothing"
-        raise self._answer.lacking(f"field {name!r}; there is {there[:_SHOWN]}")
-
-
-class _Array(list[Any]):
-    """A JSON array that may be called."""
-
-    def __init__(self, items: list[Any], answer: Response) -> None:
-        super().__init__(_readable(item, answer) for item in items)
-        self._answer = answer
-
-    def __call__(self) -> _Array:
-        return self
-
-    def __getitem__(self, place: Any) -> Any:
-        try:
-            return super().__getitem__(place)
-        except IndexError:
-            raise self._answer.lacking(f"item {place}; there are {len(self)}") from None
-        except TypeError:
-            raise self._answer.lacking(f"field {place!r}; it is a list of {len(self)}") from None
-
-
-def _readable(value: Any, answer: Response) -> Any:
-    if isinstance(value, dict):
-        return _Object(value, answer)
-    return _Array(value, answer) if isinstance(value, list) else value
 
 
 class Response:
@@ -158,7 +112,7 @@ class Response:
             raise self._contradiction(
                 "json", "a JSON body", f"{kind}: {self.exchange.response_body[:_SHOWN]}"
             ) from None
-        return _readable(body, self)
+        return readable(body, self.lacking)
 
     def expect(self, *statuses: int) -> Response:
         """Expect one of these status codes.
@@ -192,20 +146,7 @@ class Response:
         Raises:
             ExpectationError: naming every field that is missing or different.
         """
-        body = self.json
-        wrong, misshapen = [], True
-        for name, expected in {**dict.fromkeys(names, _ANY), **fields}.items():
-            value: Any = body
-            for part in name.split("__"):
-                value = value[part] if isinstance(value, dict) and part in value else _MISSING
-            want = "a value" if expected is _ANY else repr(expected)
-            if value is _MISSING:
-                wrong.append(f"{name}: expected {want}, but it is missing")
-            elif value in _NOTHING if expected is _ANY else value != expected:
-                wrong.append(f"{name}: expected {want}, got {value!r}")
-            else:
-                continue
-            misshapen &= expected is not None and _kind_of(value) is not _kind_of(expected)
+        wrong, misshapen = wrong_fields(self.json, {**dict.fromkeys(names, ANY), **fields})
         if wrong:
             wanted = ", ".join([*names, *(f"{name}={value!r}" for name, value in fields.items())])
             raise self._contradiction("fields", f"JSON with {wanted}", "\n".join(wrong), misshapen=misshapen)
@@ -246,29 +187,13 @@ class Response:
             >>> [call["id"] for call in answer.json_rows("calls", key="id", order=("-at",))]
             [7, 3]
         """
-        rows: Any = self.json
-        for part in filter(None, name.split("__")):
-            rows = rows.get(part) if isinstance(rows, dict) else None
-        what, records = name or "the list", [row for row in rows if isinstance(row, dict)] if _is_list(rows) else []
-        wrong = []
-        if not _is_list(rows) or len(records) < len(rows):
-            got = "nothing" if rows is None else "a record" if isinstance(rows, dict) else repr(rows)[:60]
-            wrong.append(f"{what}: expected a list of records, got {got}")
-        elif len(records) < at_least:
+        what, (records, amiss) = name or "the list", records_in(self.json, name)
+        wrong = [f"{what}: {amiss}"] if amiss else []
+        if not amiss and len(records) < at_least:
             wrong.append(f"{what}: expected {at_least} or more, got {len(records)}")
-        times = Counter(str(row[key]) for row in records if once and row.get(key) not in _NOTHING)
-        wrong += [
-            f"{key}: expected {value!r} once, got it {count} times" for value, count in times.items() if count > 1
-        ]
-        needed = dict.fromkeys([key, *has, *(field.removeprefix("-") for field in order)])
-        for record in records:
-            lacks = [field for field in needed if record.get(field) in _NOTHING]
-            wrong += [f"{field} of {record.get(key)!r}: expected a value, got {record.get(field)!r}" for field in lacks]
+        wrong += wrong_records(records, key, [*has, *(field.removeprefix("-") for field in order)], once=once)
         misshapen = bool(wrong)
-        for record, following in pairwise(records):
-            if field := _falls_back(record, following, order):
-                here, there = (f"{each.get(key)!r} with {field} {each.get(field)!r}" for each in (record, following))
-                wrong.append(f"order by {', '.join(order)}: expected {there} before {here}")
+        wrong += out_of_order(records, key, order)
         if wrong:
             more = [f"and {len(wrong) - 3} more"] if len(wrong) > 3 else []
             wanted = f"{what} with {', '.join((key, *has))}" + (f", ordered by {', '.join(order)}" if order else "")
@@ -347,7 +272,7 @@ class Response:
     def lacking(self, what: str) -> JourneyError:
         """That the journey reads what is not there."""
         asked = f"{self.exchange.method} {path_of(self.exchange.url)}"
-        return _Lacking(
+        return Lacking(
             f"The journey reads what the answer of {asked} does not have: {what}. Expect what must be there, for "
             "example with json_has(), and a failure is the target's."
         )
@@ -378,29 +303,3 @@ def answer_of(exchange: Exchange, headers: Mapping[str, str], content: bytes) ->
     if recorder := steps.current():
         recorder.answered(exchange.method, exchange.url, exchange.status, lambda: answer.is_looked_at)
     return answer
-
-
-_ERRORS = 400
-_MISSING, _ANY = object(), object()
-_NOTHING = (None, "")
-
-
-def _is_list(value: object) -> TypeGuard[list[object]]:
-    return isinstance(value, list)
-
-
-def _falls_back(record: dict[str, Any], following: dict[str, Any], order: Sequence[str]) -> str:
-    """The field by which a record should stand before the one that it follows; none when it stands right."""
-    for field in order:
-        name = field.removeprefix("-")
-        first: Any = record.get(name)
-        second: Any = following.get(name)
-        if first != second and first not in _NOTHING and second not in _NOTHING:
-            alike = _kind_of(first) is _kind_of(second) and isinstance(first, (str, int, float))
-            return "" if alike and (first < second) == (field == name) else name
-    return ""
-
-
-def _kind_of(value: object) -> type:
-    """The type of a value of JSON; a whole number and another one are of one kind."""
-    return float if isinstance(value, int) and not isinstance(value, bool) else type(value)

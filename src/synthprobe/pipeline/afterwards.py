@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +13,17 @@ from msgspec.structs import replace
 from synthprobe.deadlines import is_ending
 from synthprobe.files import write_whole
 from synthprobe.firstline.naming import is_ours, name_incidents, named_alone, with_incidents
-from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.shelf import Shelf
 from synthprobe.pipeline.against_past import Judged, LookAgain, explained, judge_with_past, opened, shelf_of
 from synthprobe.pipeline.clocks import of_now
+from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.coverage import began_to_burn, last_day
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.leftovers import FINGERPRINT, LOOKS_BACK, left_by, left_over_incident
 from synthprobe.pipeline.memory import AFTER_S, open_history
-from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.notes import Noted, read_or
 from synthprobe.pipeline.notification import send_telemetry, tell_people, tell_watcher
-from synthprobe.pipeline.publishing import publish_part, publish_run
+from synthprobe.pipeline.publishing import publish_part
 from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents, write_ledger
 from synthprobe.pipeline.spare_folder import blind_incident, bring_home, read_blindness, write_blindness
 from synthprobe.pipeline.upkeep import tidy_if_due
@@ -33,7 +32,7 @@ from synthprobe.records.fleet import PartSeen, Place
 from synthprobe.records.incident import Incident, event, merged, resolved
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import Verdict
-from synthprobe.targets.windows import Window, read_windows, shown
+from synthprobe.targets.windows import read_windows, shown
 from synthprobe.triage.locations import location_incidents
 from synthprobe.triage.observations import observe
 from synthprobe.verdict.isolation import Isolation
@@ -53,88 +52,66 @@ def after_run(
     project: Project, folder: Path, verdict: Verdict, *, look_again: LookAgain | None = None, blind: str = ""
 ) -> Verdict:
     """Do all that follows a run. The verdict stands already; nothing here can cost it, only add to it."""
-    notes = list(verdict.notes)
-    shelf = Shelf()
-    with noted(notes):
-        shelf = shelf_of(project)
-    runbooks = shelf.runbooks
-    windows: tuple[Window, ...] = ()
-    with noted(notes):  # what cannot be read silences nobody
-        windows = read_windows(project.root / project.config.windows)
-    notes += shown(windows, verdict.run.target, verdict.run.started_at)
+    context, scheduled, telemetry = Context(project, folder, verdict), verdict.run.scheduled, project.config.telemetry
+    notes = context.notes
+    shelf = read_or(Shelf(), notes, shelf_of, project)
+    context.runbooks = shelf.runbooks
+    # windows that cannot be read silence nobody
+    context.windows = read_or((), notes, read_windows, project.root / project.config.windows)
+    notes += shown(context.windows, verdict.run.target, verdict.run.started_at)
     notes += shelf.refused
-    runs, owner = project.folder / "runs" / verdict.run.target, project.config.alerts.probe_owner
-    located = partial(
-        location_incidents, interval_s=project.config.interval_s, owner=project.config.alerts.network_owner
-    )
     followed: _Followed | None = None
     coverage: Coverage | None = None
     audit = ""
-    with noted(notes), opened(project, notes) as history:
-        judged = judge_with_past(history, project, folder, verdict, runbooks, notes, look_again)
-        verdict = judged.verdict
-        followed = _follow(history, runs, folder, judged, runbooks, notes, owner, located)
-        if verdict.run.scheduled and (project.config.telemetry.metrics_folder or project.config.telemetry.push_url):
+    with Noted(notes), opened(project, notes) as history:
+        judged = judge_with_past(context, history, look_again)
+        context.verdict = judged.verdict
+        followed = _follow(context, judged, history)
+        if scheduled and (telemetry.metrics_folder or telemetry.push_url):
             coverage = last_day(history, project.config, verdict.run.target, datetime.now(UTC))
-        with noted(notes):
-            audit = history.audit_end()
-        with noted(notes):
-            followed = _with_left_overs(history, folder, verdict, followed, notes, owner)
-        with noted(notes):
-            notes += began_to_burn(history, project.config, verdict, windows)
-    verdict = explained(verdict, runbooks, notes)
+        audit = read_or("", notes, history.audit_end)
+        followed = read_or(followed, notes, _with_left_overs, context, followed, history)
+        notes += read_or([], notes, began_to_burn, history, project.config, context.verdict, context.windows)
+    context.verdict = explained(context.verdict, context.runbooks, notes)
     if followed is None:
-        alone = Judged(verdict=verdict, remembered=verdict, now=datetime.now(UTC))
-        followed = _follow(None, runs, folder, alone, runbooks, notes, owner, located)
-    if verdict.run.scheduled:
-        with noted(notes):
-            blinded = _with_blind_slot if verdict.run.concludes else _with_blindness
-            followed = blinded(followed, project, verdict, blind, notes)
-    verdict = with_incidents(verdict, followed.of, probe_owner=owner)
-    write_verdict(folder, verdict)
-    with noted(notes):
-        write_drafts(folder, verdict, followed.incidents)
+        alone = Judged(verdict=context.verdict, remembered=context.verdict, now=datetime.now(UTC))
+        followed = _follow(context, alone, None)
+    if scheduled:
+        blinded = _with_blind_slot if verdict.run.concludes else _with_blindness
+        followed = read_or(followed, notes, blinded, context, followed, blind)
+    owner = project.config.alerts.probe_owner
+    context.verdict = with_incidents(context.verdict, followed.of, probe_owner=owner)
+    write_verdict(folder, context.verdict)
+    with Noted(notes):
+        write_drafts(folder, context.verdict, followed.incidents)
     notified = False
-    if verdict.run.scheduled:
-        with noted(notes):
-            notified = tell_people(
-                project,
-                folder,
-                verdict,
-                followed.incidents,
-                runbooks,
-                notes,
-                windows=windows,
-                publish=partial(publish_run, project, folder, verdict, runbooks, notes),
-                history=_ALONE if followed.alone else "",
-            )
-        with noted(notes):
-            notes += send_telemetry(project, verdict, coverage)
+    if scheduled:
+        unknown = _ALONE if followed.alone else ""
+        notified = read_or(False, notes, tell_people, context, followed.incidents, unknown)
+        notes += read_or([], notes, send_telemetry, project, context.verdict, coverage)
     if not is_ending():
-        with noted(notes):
+        with Noted(notes):
             tidy_if_due(project)
-    verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
-    write_verdict(folder, verdict)
-    if verdict.run.scheduled:
-        with noted(notes):
+    verdict = context.write()
+    if scheduled:
+        with Noted(notes):
             tell_watcher(project, verdict, notified=notified, audit=audit)
     return verdict
 
 
-def _with_blindness(followed: _Followed, project: Project, verdict: Verdict, blind: str, notes: list[str]) -> _Followed:
+def _with_blindness(context: Context, followed: _Followed, blind: str) -> _Followed:
     """Open, continue or end the incident of runs that do not come to their end."""
-    known = read_blindness(project.root, verdict.run.target)
+    project, run, notes = context.project, context.verdict.run, context.notes
+    known = read_blindness(project.root, run.target)
     if not blind and known is None:
         return followed
-    now = datetime.now(UTC)
     if blind:
-        incident = blind_incident(known, verdict, blind)
+        incident = blind_incident(known, context.verdict, blind)
     else:
         assert known is not None
-        incident = resolved(known, now, f"Resolved: run {verdict.run.id} came to its end.")
-        with noted(notes):
-            notes += bring_home(project)
-        with noted(notes), open_history(project, within_s=AFTER_S) as history:
+        incident = resolved(known, datetime.now(UTC), f"Resolved: run {run.id} came to its end.")
+        notes += read_or([], notes, bring_home, project)
+        with Noted(notes), open_history(project, within_s=AFTER_S) as history:
             history.put_incident(incident)
     write_blindness(project.root, incident)
     # what it makes of single journeys is the same news
@@ -151,9 +128,7 @@ def _with_blindness(followed: _Followed, project: Project, verdict: Verdict, bli
     return replace(followed, incidents=(*others, incident), of=of)
 
 
-def _with_blind_slot(
-    followed: _Followed, project: Project, verdict: Verdict, blind: str, notes: list[str]
-) -> _Followed:
+def _with_blind_slot(context: Context, followed: _Followed, blind: str) -> _Followed:
     """Open the incident of a slot in which no location could look; any machine continues and ends it like others."""
     is_known = any(
         incident.kind == "monitor blind" and not incident.location
@@ -163,34 +138,26 @@ def _with_blind_slot(
     if not blind or is_known:
         return followed
     incident = replace(
-        blind_incident(None, verdict, blind),
+        blind_incident(None, context.verdict, blind),
         title=f"Nothing could be looked at: {blind}",
-        journeys=tuple(judged.journey.id for judged in verdict.journeys),
-        last_seen_at=verdict.run.started_at,
+        journeys=tuple(judged.journey.id for judged in context.verdict.journeys),
+        last_seen_at=context.verdict.run.started_at,
     )
-    with open_history(project, within_s=AFTER_S) as history:
+    with open_history(context.project, within_s=AFTER_S) as history:
         history.put_incident(incident)
     of = {journey: followed.of.get(journey, incident) for journey in incident.journeys}
     return replace(followed, incidents=(*followed.incidents, incident), of=of)
 
 
-def _with_left_overs(
-    history: History, folder: Path, verdict: Verdict, followed: _Followed, notes: list[str], owner: str
-) -> _Followed:
+def _with_left_overs(context: Context, followed: _Followed, history: History) -> _Followed:
     """Say what the run left at the target, keep the open entries of the ledger, and open an incident when they grow."""
-    now, target = datetime.now(UTC), verdict.run.target
-    entries = history.entries(target, since=now - LOOKS_BACK)
-    notes += left_by(verdict.run.id, target, entries)
-    write_ledger(folder, entries)
-    known = next(
-        (
-            incident
-            for incident in history.incidents(target)
-            if incident.fingerprint == FINGERPRINT and incident.state != "resolved"
-        ),
-        None,
-    )
-    incident = left_over_incident(known, target, entries, owner, now)
+    now, run, owner = datetime.now(UTC), context.verdict.run, context.project.config.alerts.probe_owner
+    entries = history.entries(run.target, since=now - LOOKS_BACK)
+    context.notes += left_by(run.id, run.target, entries)
+    write_ledger(context.folder, entries)
+    left = (incident for incident in history.incidents(run.target) if incident.fingerprint == FINGERPRINT)
+    known = next((incident for incident in left if incident.state != "resolved"), None)
+    incident = left_over_incident(known, run.target, entries, owner, now)
     if incident is None:
         return followed
     if incident != known:
@@ -220,20 +187,12 @@ class _Followed(Struct, frozen=True, kw_only=True):
     alone: bool
 
 
-def _follow(
-    history: History | None,
-    runs: Path,
-    folder: Path,
-    judged: Judged,
-    runbooks: Sequence[Runbook],
-    notes: list[str],
-    owner: str,
-    located: Callable[..., list[Incident]],
-) -> _Followed:
+def _follow(context: Context, judged: Judged, history: History | None) -> _Followed:
     """What the run makes of the incidents: in its folder, and with the run itself in the history."""
+    config, folder, notes = context.project.config, context.folder, context.notes
     verdict, now = judged.remembered, judged.now
     alone = history is None or not history.available
-    left = last_incidents(runs, folder.parent)
+    left = last_incidents(context.project.folder / "runs" / verdict.run.target, folder.parent)
     stored = {
         incident.id: incident for incident in (history.incidents(verdict.run.target) if history is not None else ())
     }
@@ -249,14 +208,27 @@ def _follow(
     ]
     of_target = [incident for incident in open_now if not incident.location]
     named = name_incidents(
-        verdict, runbooks, of_target, judged.before, now, isolation, usual=judged.usual, probe_owner=owner
+        verdict,
+        context.runbooks,
+        of_target,
+        judged.before,
+        now,
+        isolation,
+        usual=judged.usual,
+        probe_owner=config.alerts.probe_owner,
     )
     notes += isolation.notes
     of = {judgement.journey.id: judgement.incident for judgement in named.verdict.journeys if judgement.incident}
     found_here = [
         _opened_alone(incident, now) if alone and incident.id not in known else incident for incident in named.incidents
     ]
-    of_locations = located(verdict, [incident for incident in open_now if incident.location], now)
+    of_locations = location_incidents(
+        verdict,
+        [incident for incident in open_now if incident.location],
+        now,
+        interval_s=config.interval_s,
+        owner=config.alerts.network_owner,
+    )
     of |= {
         journey: incident.id
         for incident in of_locations
@@ -267,7 +239,7 @@ def _follow(
     incidents += [incident for incident in known.values() if incident.state == "resolved"]
     changed = [incident for incident in incidents if incident.id in left.waiting or incident != known.get(incident.id)]
     waiting = [incident.id for incident in changed]
-    with noted(notes):
+    with Noted(notes):
         if history is not None:
             seen = observe(verdict, usual=judged.usual)
             if not verdict.run.concludes:
@@ -279,7 +251,7 @@ def _follow(
                 history.ingest(verdict, seen, judged.states)
             mark_remembered(folder, history)
             history.prune_if_due(now)
-    with noted(notes):
+    with Noted(notes):
         kept = (incident for incident in incidents if incident.state != "resolved" or incident in changed)
         write_incidents(folder, RunIncidents(incidents=tuple(kept), waiting=tuple(waiting)))
     lately = (
@@ -297,19 +269,16 @@ def after_part(
     project: Project, folder: Path, verdict: Verdict, place: Place, token: int, *, look_again: LookAgain | None = None
 ) -> Verdict:
     """Judge a part's steps by what is usual at its location, and hand over what it found to who concludes the slot."""
-    notes = list(verdict.notes)
-    shelf = Shelf()
-    with noted(notes):
-        shelf = shelf_of(project)
-    with noted(notes), opened(project, notes) as history:
-        judged = judge_with_past(history, project, folder, verdict, shelf.runbooks, notes, look_again)
-        verdict = replace(judged.verdict, notes=tuple(dict.fromkeys(notes)))
-        published = publish_part(project, folder, verdict, notes)
+    context = Context(project, folder, verdict)
+    context.runbooks = read_or(Shelf(), context.notes, shelf_of, project).runbooks
+    with Noted(context.notes), opened(project, context.notes) as history:
+        judged = judge_with_past(context, history, look_again)
+        context.verdict = judged.verdict
+        verdict = context.with_notes()
+        published = publish_part(context)
         history.ingest(judged.remembered, (), judged.states, part=seen_by(verdict, place, token, published))
         mark_remembered(folder, history)
-    verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
-    write_verdict(folder, verdict)
-    return verdict
+    return context.write()
 
 
 def seen_by(verdict: Verdict, place: Place, token: int, files: dict[str, str] | None = None) -> PartSeen:

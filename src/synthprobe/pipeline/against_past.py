@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -29,10 +28,11 @@ from synthprobe.firstline.naming import explain
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.shelf import Shelf, read_shelf
 from synthprobe.pipeline.clocks import Dated, in_order, out_of_order, put_on_timeline, shifted
+from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.coverage import missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import AFTER_S, open_history, take_in
-from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.notes import Noted, read_or
 from synthprobe.project import Project
 from synthprobe.records.impact import Change
 from synthprobe.records.incident import Observation
@@ -82,24 +82,17 @@ def opened(project: Project, notes: list[str]) -> Iterator[History]:
             notes += history.notes
 
 
-def judge_with_past(
-    history: History,
-    project: Project,
-    folder: Path,
-    verdict: Verdict,
-    runbooks: Sequence[Runbook],
-    notes: list[str],
-    look_again: LookAgain | None,
-) -> Judged:
+def judge_with_past(context: Context, history: History, look_again: LookAgain | None) -> Judged:
     """Judge a run against what is remembered; a run that concludes was judged so in its parts."""
+    project, folder, verdict, notes = context.project, context.folder, context.verdict, context.notes
     target, location = verdict.run.target, verdict.run.location
-    with noted(notes):
+    with Noted(notes):
         notes += take_in(history, folder.parent, but=folder)
     if history.available and (aliases := _gone_by(project.config.aliases, verdict)):
-        with noted(notes):
+        with Noted(notes):
             history.rename_steps(target, aliases)
     dated = Dated(verdict=verdict, now=datetime.now(UTC))
-    with noted(notes):
+    with Noted(notes):
         dated = put_on_timeline(history, folder.parent, verdict, project.config.interval_s)
         notes += dated.notes
     if missed := missed_slots(history, dated.verdict.run, project.config.interval_s):
@@ -122,12 +115,10 @@ def judge_with_past(
             verdict = without_durations(verdict)
         else:
             if look_again is not None and (suspicions := suspect(verdict, known, isolation)):
-                with noted(notes):
+                with Noted(notes):
                     verdict = with_reruns(verdict, suspicions, look_again(suspicions))
                     notes += verdict.notes
-            changes: Sequence[Change] = ()
-            with noted(notes):
-                changes = read_changes(project.root)
+            changes: Sequence[Change] = read_or((), notes, read_changes, project.root)
             watched = watch(verdict, known, least_ms=project.config.least_slowdown_ms, changes=changes)
             verdict = watched.verdict
             states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
@@ -139,7 +130,7 @@ def judge_with_past(
                 key
             ):
                 states[key] = counted
-    verdict = explained(seen_in_a_row(verdict, before, isolation), runbooks, notes, before, usual)
+    verdict = explained(seen_in_a_row(verdict, before, isolation), context.runbooks, notes, before, usual)
     notes += isolation.notes
     write_verdict(folder, verdict)
     remembered = verdict if verdict.run.concludes else shifted(verdict, dated.ahead, project.config.interval_s)

@@ -10,9 +10,11 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe.pipeline.afterwards import after_run
+from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
-from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.notes import Noted
 from synthprobe.pipeline.notification import tell_people, tell_watcher
+from synthprobe.pipeline.publishing import Published
 from synthprobe.pipeline.spare_folder import blind_incident, spare_folder
 from synthprobe.project import Project
 from synthprobe.records.intervals import due_journeys
@@ -36,17 +38,16 @@ def end_blind(
     verdict = _judged(folder, project, target, reason, slot, expected)
     verdict = replace(verdict, blind=verdict.blind or reason)
     place = _written(project.root, folder, verdict)
-    notes: list[str] = []
-    with noted(notes):
+    context = Context(project, place, verdict)
+    with Noted(context.notes):
         return place, after_run(project, place, verdict, blind=reason)
-    verdict = replace(verdict, notes=(*verdict.notes, *notes))
     if slot is not None:  # what ended the run strikes here as well, so only the least is done
-        with noted(notes):
-            blindness = blind_incident(None, verdict, reason)
-            tell_people(project, place, verdict, [blindness], (), notes)
-        with noted(notes):
+        with Noted(context.notes):
+            blindness = blind_incident(None, context.with_notes(), reason)
+            tell_people(context, [blindness], publish=lambda _: Published())
+        with Noted(context.notes):
             tell_watcher(project, verdict, notified=False)
-    return place, verdict
+    return place, context.with_notes()
 
 
 def _judged(

@@ -14,9 +14,10 @@ from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.objectives import in_slots, in_turns, least_interval, slot_length
 from synthprobe.pipeline.memory import open_history
-from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.notes import read_or
 from synthprobe.project import Project
 from synthprobe.records.history import JudgedSlot
+from synthprobe.records.impact import Change
 from synthprobe.records.incident import Incident, Observation
 from synthprobe.records.intervals import Interval, turn
 from synthprobe.records.journey import duration_s
@@ -116,9 +117,8 @@ def stand(project: Project, target: str, now: datetime) -> TargetStatus:
             incident for incident in history.incidents(target) if now - (incident.resolved_at or now) < _RECENT
         ]
         latency = _latency(history, project, [incident for incident in incidents if incident.state != "resolved"], now)
-    mutes: tuple[Mute, ...] = ()
-    with noted([]):  # `doctor routes` says what is wrong with them
-        mutes = read_mutes(project.root / project.config.alerts.mutes)
+    # `doctor routes` says what is wrong with them
+    mutes: tuple[Mute, ...] = read_or((), [], read_mutes, project.root / project.config.alerts.mutes)
     return TargetStatus(
         coverage=_coverage(slots, target, now, project.config.interval_s, intervals),
         objectives=judge_objectives(
@@ -155,9 +155,9 @@ def _latency(history: History, project: Project, incidents: Sequence[Incident], 
     from synthprobe.detection.watch import read_state  # most targets are well
 
     begin, found = now - timedelta(days=1), {}
-    changes: list[Mark] = []
-    with noted([]):  # a file that cannot be read marks nothing
-        changes = [Mark(at=change.at, text=change.title) for change in read_changes(project.root) if change.at >= begin]
+    # a file that cannot be read marks nothing
+    marked: Sequence[Change] = read_or((), [], read_changes, project.root)
+    changes = [Mark(at=change.at, text=change.title) for change in marked if change.at >= begin]
     for incident in (incident for incident in incidents if incident.journeys):
         target, journey = incident.target, incident.journeys[0]
         samples = history.step_series(target, journey, incident.step, begin)

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 from synthprobe.errors import SynthprobeError
 from synthprobe.records.verdict import Verdict
 
+R = TypeVar("R")
 
-@contextmanager
-def noted(notes: list[str]) -> Iterator[None]:
-    """Let no error of the block cost the verdict."""
-    try:
-        yield
-    except (SynthprobeError, OSError) as error:
-        notes.append(str(error))
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        notes.append(
-            f"A part of what follows a run broke off ({type(error).__name__}: {error}, in {where.name}); the rest was "
-            "done. This is a fault of synthprobe; please report it."
-        )
+
+class Noted(AbstractContextManager[None, bool]):
+    """Lets no error of the block cost the verdict: it becomes a note."""
+
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if isinstance(error, SynthprobeError | OSError):
+            self._notes.append(str(error))
+        elif isinstance(error, Exception):
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._notes.append(
+                f"A part of what follows a run broke off ({type(error).__name__}: {error}, in {where.name}); the rest "
+                "was done. This is a fault of synthprobe; please report it."
+            )
+        return isinstance(error, Exception)
+
+
+def read_or(otherwise: R, notes: list[str], read: Callable[..., R], *given: object) -> R:
+    """What a function gives, and something else where it breaks off, which is noted."""
+    with Noted(notes):
+        return read(*given)
+    return otherwise
 
 
 def third_parties(verdict: Verdict) -> list[str]:

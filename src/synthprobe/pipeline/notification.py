@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -17,13 +16,12 @@ from synthprobe.alerts.message import Background, Measured
 from synthprobe.alerts.outbox import Letter
 from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.alerts.schedule import concerns
-from synthprobe.config import Config
 from synthprobe.deadlines import within
 from synthprobe.errors import SynthprobeError
-from synthprobe.firstline.runbook import Runbook
+from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.memory import AFTER_S, open_history
-from synthprobe.pipeline.notes import noted
-from synthprobe.pipeline.publishing import Published
+from synthprobe.pipeline.notes import Noted, read_or
+from synthprobe.pipeline.publishing import Published, publish_run
 from synthprobe.pipeline.run_state import write_letters
 from synthprobe.pipeline.spare_folder import open_outbox
 from synthprobe.project import Project
@@ -33,52 +31,36 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import card_address, run_folder
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.secrets import read_address, read_secret
-from synthprobe.targets.windows import Window
 
 
 def tell_people(
-    project: Project,
-    folder: Path,
-    verdict: Verdict,
+    context: Context,
     incidents: Sequence[Incident],
-    runbooks: Sequence[Runbook],
-    notes: list[str],
-    *,
-    publish: Callable[[], Published],
-    windows: Sequence[Window] = (),
     history: str = "",
+    *,
+    publish: Callable[[Context], Published] = publish_run,
 ) -> bool:
     """Write down what is due of a run's incidents, publish the run, and send it with where it was published."""
+    project, notes = context.project, context.notes
     alerts = project.config.alerts
     if not alerts.routes:
-        publish()
-        return _nobody_untold(verdict, incidents, (), (), notes if project.config.heartbeat.url else [])
-    pages = {page.id: page for page in runbooks}
-    kept = folder.relative_to(project.root) if folder.is_relative_to(project.root) else folder
-    job = project.ci.address
-    mutes: tuple[Mute, ...] = ()
-    with noted(notes):  # what cannot be read silences nobody
-        mutes = read_mutes(project.root / alerts.mutes)
+        publish(context)
+        return _nobody_untold(context, incidents, (), (), notes if project.config.heartbeat.url else [])
+    # what cannot be read silences nobody
+    mutes: tuple[Mute, ...] = read_or((), notes, read_mutes, project.root / alerts.mutes)
 
     def silenced(incident: Incident) -> bool:
         concerned = (*incident.journeys, *incident.blocked)
         now = datetime.now(UTC)
         return bool(concerned) and all(
-            any(window.holds(incident.target, journey, now) for window in windows) for journey in concerned
+            any(window.holds(incident.target, journey, now) for window in context.windows) for journey in concerned
         )
 
-    def page_of(incident: Incident) -> Runbook | None:
-        return pages.get(incident.runbook or incident.general)
-
     def backgrounds(published: Published | None) -> dict[str, Background]:
-        return {
-            incident.id: replace(
-                _background(project.config, kept, job, verdict, incident, page_of(incident), published), history=history
-            )
-            for incident in incidents
-        }
+        made = {incident.id: _background(context, incident, published) for incident in incidents}
+        return {id: replace(background, history=history) for id, background in made.items()}
 
-    shared = open_history(project, within_s=AFTER_S) if verdict.run.concludes else None
+    shared = open_history(project, within_s=AFTER_S) if context.verdict.run.concludes else None
     with open_outbox(project, shared) as outbox:  # what cannot be written here is written elsewhere, and sent
         try:
             decide = partial(
@@ -86,7 +68,7 @@ def tell_people(
             )
             if project.config.publish.url:  # written down first, so that nothing that happens meanwhile loses it
                 decide(datetime.now(UTC), background=backgrounds(None))
-            published = publish()
+            published = publish(context)
             now = datetime.now(UTC)
             found = decide(now, background=backgrounds(published))
             channel = AppriseChannel(project.environ, alerts.timeout_s)
@@ -94,13 +76,13 @@ def tell_people(
         finally:
             notes += outbox.notes
         notes += delivery.sentences
-        with noted(notes):
-            write_letters(folder, outbox.about(incidents), incidents)
-        return _nobody_untold(verdict, incidents, outbox.about(incidents), mutes, notes, silenced) and delivery.complete
+        with Noted(notes):
+            write_letters(context.folder, outbox.about(incidents), incidents)
+        return _nobody_untold(context, incidents, outbox.about(incidents), mutes, notes, silenced) and delivery.complete
 
 
 def _nobody_untold(
-    verdict: Verdict,
+    context: Context,
     incidents: Sequence[Incident],
     letters: Sequence[Letter],
     mutes: Sequence[Mute],
@@ -120,7 +102,7 @@ def _nobody_untold(
     known = arrived | taken | muted | {incident.id for incident in incidents if silenced(incident)}
     untold = [
         judgement.journey.id
-        for judgement in verdict.journeys
+        for judgement in context.verdict.journeys
         if judgement.outcome == "failed" and judgement.incident not in known
     ]
     if untold:
@@ -131,15 +113,11 @@ def _nobody_untold(
     return not untold
 
 
-def _background(
-    config: Config,
-    kept: Path,
-    job: str,
-    verdict: Verdict,
-    incident: Incident,
-    runbook: Runbook | None,
-    published: Published | None,
-) -> Background:
+def _background(context: Context, incident: Incident, published: Published | None) -> Background:
+    config, verdict, root = context.project.config, context.verdict, context.project.root
+    kept = context.folder.relative_to(root) if context.folder.is_relative_to(root) else context.folder
+    known = incident.runbook or incident.general
+    fallback = next((page.fallback for page in context.runbooks if page.id == known), "")
     site = config.report.site_url.rstrip("/")
     judged = {shown.journey.id: shown for shown in verdict.journeys}
     seen = next((judged[id] for id in incident.journeys if id in judged), None)
@@ -150,13 +128,13 @@ def _background(
         page = card_address(published.page, incident.id) if published else ""
         trace = published.traces.get(seen.journey.id, "") if published and seen else ""
     return Background(
-        fallback=runbook.fallback if runbook else "",
-        runbook_url=pattern.replace("{id}", known) if (known := incident.runbook or incident.general) else "",
+        fallback=fallback,
+        runbook_url=pattern.replace("{id}", known) if known else "",
         report_url=page,
         trace_url=trace,
         opened_by=published.opened_by if published else "",
         backend_trace=_backend_trace(verdict, incident),
-        job_url=job,
+        job_url=context.project.ci.address,
         evidence=kept.as_posix(),
         published=bool(site) and (not config.publish.url or bool(published and published.page)),
         changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
@@ -208,7 +186,7 @@ def tell_watcher(project: Project, verdict: Verdict, *, notified: bool, audit: s
 
 def beat_start(project: Project, target: str, slot: int) -> None:
     """Tell the watcher outside, if one is configured, that a slot is being judged. It never stops the run."""
-    with noted([]):
+    with Noted([]):
         _beat(project, "start", target, slot)
 
 

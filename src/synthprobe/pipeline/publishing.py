@@ -14,6 +14,7 @@ from msgspec import Struct
 from synthprobe.deadlines import left_s, within
 from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.firstline.runbook import Runbook
+from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.coverage import stand
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.project import Project
@@ -43,14 +44,13 @@ class Published(Struct, frozen=True, kw_only=True):
     opened_by: str = ""
 
 
-def publish_run(
-    project: Project, folder: Path, verdict: Verdict, runbooks: Sequence[Runbook], notes: list[str]
-) -> Published:
+def publish_run(context: Context) -> Published:
     """Publish a run where the configuration says so, within its time; what could not be is told and tried once more."""
+    project, folder, notes = context.project, context.folder, context.notes
     if not project.config.publish.url:
         return Published()
     try:
-        found = _in_time(project, lambda store: _publish(store, project, folder, runbooks, notes.append))
+        found = _in_time(project, lambda store: _publish(store, context))
     except Exception as error:  # whatever a store's client does, people are told
         known = isinstance(error, SynthprobeError)
         reason = str(error) if known else f"Publishing broke with {type(error).__name__}: {error}."
@@ -68,8 +68,9 @@ def publish_run(
     return Published(page=f"{base}/{found.page}", traces=traces)
 
 
-def publish_part(project: Project, folder: Path, verdict: Verdict, notes: list[str]) -> dict[str, str]:
+def publish_part(context: Context) -> dict[str, str]:
     """Publish the evidence of a part of a slot: where it stands, by its path; what could not be is told."""
+    project, verdict = context.project, context.verdict
     if not project.config.publish.url or not any(
         judgement.outcome not in {"passed", "skipped"} for judgement in verdict.journeys
     ):
@@ -77,9 +78,9 @@ def publish_part(project: Project, folder: Path, verdict: Verdict, notes: list[s
     from synthprobe.report.run_files import publish_evidence
 
     try:
-        return _in_time(project, lambda store: publish_evidence(store, folder, verdict))
+        return _in_time(project, lambda store: publish_evidence(store, context.folder, verdict))
     except Exception as error:  # whatever a store's client does, the part counts
-        notes.append(f"The evidence of this part could not be published: {error}")
+        context.notes.append(f"The evidence of this part could not be published: {error}")
         return {}
 
 
@@ -95,16 +96,14 @@ def _in_time(project: Project, publish: Callable[[Store], R]) -> R:
     return within(most_s, what, lambda: publish(open_store(place.url, timeout_s=place.timeout_s)))
 
 
-def _publish(
-    store: Store, project: Project, folder: Path, runbooks: Sequence[Runbook], warn: Callable[[str], None]
-) -> Publication | None:
+def _publish(store: Store, context: Context) -> Publication | None:
     from synthprobe.report.run_files import JudgedRun
     from synthprobe.report.site import publish
 
-    now = datetime.now(UTC)
+    project, folder, now = context.project, context.folder, datetime.now(UTC)
     newest = read_verdict(folder / "verdict.json")
     name = newest.run.target
-    site = site_of(project, [newest], runbooks, warn, _made_here(project, name))
+    site = site_of(project, [newest], context.runbooks, context.notes.append, _made_here(project, name))
     found = None
     late = sorted(mark.parent for mark in folder.parent.glob(f"*/{_MARK}") if mark.parent != folder)[-_CAUGHT_UP:]
     for run in (*late, folder):
