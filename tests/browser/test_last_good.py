@@ -26,6 +26,15 @@ def test_the_board_is_shown(page):
 """
 
 
+WARNED = """<div role=alert>Das Tor ist zu</div><div role=status>3 Zeilen</div>
+<dialog open><h2>La sesión ha terminado</h2><button>Entrar</button></dialog>
+<div role=dialog><h2>Nueva fila</h2><label>Nombre <input></label></div>
+<label>Puerta <input aria-invalid=true aria-errormessage=e></label><p>Puerta</p><p id=e>No puede estar vacía</p>
+<label>名前 <input aria-invalid=true></label> <i>名前を入力してください</i> <label>数 <input><i>任意</i></label>"""
+USUAL = "<p>Stand 4711</p><p role=alert>Heute ist Probe</p>"
+WARNINGS = ("Das Tor ist zu", "La sesión ha terminado", "No puede estar vacía", "名前を入力してください")
+
+
 class Board(BaseHTTPRequestHandler):
     """A page whose colour and text can be broken."""
 
@@ -33,7 +42,8 @@ class Board(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         colour, text = ("#0a0", "Number 7") if self.is_well else ("#a00", "Nothing here")
-        data = f"<body style='background:{colour}'><h1>{text}</h1><input type=password value=hush></body>".encode()
+        page = f"<meta charset=utf-8><body style='background:{colour}'><h1>{text}</h1>{USUAL}"
+        data = f"{page}<input type=password value=hush>{'' if self.is_well else WARNED}</body>".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(data)))
@@ -88,6 +98,11 @@ def test_a_failure_has_the_last_good_picture_of_its_step_and_what_differs(projec
     assert failed.code == 1, failed.output
     assert {path.name: path.stat().st_mtime_ns for path in index.parent.iterdir()} == written, "taken once a day"
     (result,) = failed.results.values()
+    (page,) = result.facts.pages
+    assert page.warnings == WARNINGS, "by role and by the field that it belongs to, in any language"
+    assert 'heading "Nothing here" [level=1]' in page.unusual
+    assert not {"paragraph: Stand 4711", "alert: Heute ist Probe"} & set(page.unusual), "they always stand there"
+    assert "Stand" not in index.read_text(), "no text of a page is kept"
     shown = {kept.kind: kept for kept in result.evidence}
     assert shown["last-good"].title.startswith("last good: read it › the number is there, ")
     good, now = (data_of(failed.folder / shown[kind].path) for kind in ("last-good", "screenshot"))
@@ -119,20 +134,20 @@ def test_pictures_are_taken_anew_after_a_day_and_for_a_new_build(tmp_path):
     now = datetime(2026, 11, 2, tzinfo=UTC)
 
     def walked(hours: float, build: str) -> int:
-        good = LastGood(tmp_path, "j", now + timedelta(hours=hours), lambda: taken.append(build) or b"a picture")
+        good = LastGood(tmp_path, "j", now + timedelta(hours=hours), lambda: (taken.append(build) or b"a picture", ()))
         with recording(Recorder(Journey(id="j", node_id="j", title="j"), good)), step("look"):
             pass
-        good.keep(build, lambda png: True)
+        good.keep(build, lambda png: True, str)
         return len(taken)
 
     assert [walked(hours, "1") for hours in (0, 1, 23)] == [1, 1, 1]
     assert walked(24, "1") == 2
     assert [walked(25, "2"), walked(26, "2"), walked(27, "2")] == [2, 3, 3]
-    seen = LastGood(tmp_path, "j", now, lambda: b"").of("look › closer")
+    seen = LastGood(tmp_path, "j", now, lambda: (b"", ())).of("look › closer")
     assert seen is not None
     assert (seen.step, seen.build, seen.png) == ("look", "2", b"a picture")
-    broken = LastGood(tmp_path, "k", now, lambda: b"hush")
+    broken = LastGood(tmp_path, "k", now, lambda: (b"hush", ()))
     with recording(Recorder(Journey(id="k", node_id="k", title="k"), broken)), step("look"):
         pass
-    broken.keep("", lambda png: b"hush" not in png)
-    assert LastGood(tmp_path, "k", now, lambda: b"").of("look") is None
+    broken.keep("", lambda png: b"hush" not in png, str)
+    assert LastGood(tmp_path, "k", now, lambda: (b"", ())).of("look") is None

@@ -165,3 +165,46 @@ def test_what_one_account_may_not_do_is_one_incident_by_basic_and_on_a_page():
     for account, wanted in {"warden": [["api", "page"]], "porter": [["api"], ["page"]]}.items():
         api = refused("api", "POST", "/rest/rows", 403, credentials="password", account=account)
         assert incidents(api, page) == wanted
+
+
+COMPLAINTS = {
+    "German": ("Das Tor darf nicht leer sein", "Neuer Eintrag", "Tor"),
+    "Spanish": ("La puerta no puede estar vacía", "Fila nueva", "Puerta"),
+    "Japanese": ("門を入力してください", "新しい行", "門"),
+}
+
+
+@pytest.mark.parametrize("language", COMPLAINTS)
+def test_a_complaint_is_known_in_any_language_by_its_role_its_field_or_as_it_stands_there_only_now(language):
+    complaint, heading, field = COMPLAINTS[language]
+    form = (f'heading "{heading}" [level=1]', f'textbox "{field}"', f"text: {complaint}", *("link",) * 9)
+    crowd = tuple(f"text: {heading} {'I' * number}" for number in range(1, 6))
+    api = refused("api", "POST", "/rows", 422, reason=complaint)
+    sought = {"locator": 'get_by_role("heading", name="Probe 24")'}
+
+    def joined(*outline, **seen):
+        page = missed("page", *outline, **sought)
+        (result,) = page.results
+        shown = (replace(result.facts.pages[0], **seen),)
+        page = replace(page, results=(replace(result, facts=replace(result.facts, pages=shown)),))
+        assert (complaint in explained(page)) == (incidents(page, api) == [["api", "page"]])
+        return complaint in explained(page)
+
+    assert joined(*form, warnings=(complaint,)), "marked by the page, or beside a field that it calls invalid"
+    assert joined(f'alert: "{complaint}"', *form[:2], *form[3:])
+    assert joined(*form, unusual=(form[2],))
+    assert not joined(*form, unusual=()), "what always stands there is none"
+    assert not joined(*form), "where nothing is known of that it is a text as any"
+    assert not joined(*form, *crowd, unusual=(form[2], *crowd)), "another page says many new things"
+    invalid = (form[0], f"{form[1]} [invalid]", *form[2:])
+    assert joined(*invalid, *crowd, unusual=(form[2], *crowd)), "but what stands beside the control is of it"
+
+
+def test_english_words_of_a_complaint_are_none_where_they_always_stand():
+    words = "paragraph: A name must be given"
+    assert "must be given" in explained(missed("page", *LONG, words))
+    page = missed("page", *LONG, words)
+    (result,) = page.results
+    shown = (replace(result.facts.pages[0], unusual=()),)
+    page = replace(page, results=(replace(result, facts=replace(result.facts, pages=shown)),))
+    assert "must be given" not in explained(page)

@@ -17,7 +17,7 @@ from typing import Any
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
 from synthprobe.browser.installation import has_ffmpeg
-from synthprobe.browser.network import is_odd, network_request, pages_of, pending_requests, seen_page
+from synthprobe.browser.network import is_odd, network_request, outline_of, pages_of, pending_requests, seen_page
 from synthprobe.browser.recording import ContextRecording, hold_client_traces
 from synthprobe.browser.trace import DOWNLOADS, learn_from_contents, learn_from_downloads, learn_from_folder
 from synthprobe.evidence.learning import Learner
@@ -195,6 +195,12 @@ class BrowserEvidence:
                     with contextlib.suppress(Error):
                         return page.screenshot(timeout=_GLANCE_TIMEOUT_MS, animations="allow", caret="initial")
         return b""
+
+    def outline(self) -> tuple[str, ...]:
+        """The outline of the page that is shown first, not yet redacted; nothing when it does not answer."""
+        open_ = [recording for recording in self._recordings if not recording.is_closed]
+        pages = [page for recording in open_ for page in pages_of(recording.context)[:1]]
+        return outline_of(pages[0]) if pages else ()
 
     def shows_nothing(self) -> bool:
         """Whether every context is open, with pages that are as empty as they were opened."""

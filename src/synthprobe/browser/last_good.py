@@ -1,4 +1,4 @@
-"""What each step of a journey looked like when it was well: taken about once a day, and shown beside a failure."""
+"""What each step of a journey looked like when it was well: taken about once a day, and compared with a failure."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from synthprobe.evidence.pictures import picture_only
 from synthprobe.files import read_record, write_whole
 from synthprobe.journey import steps
+from synthprobe.records.evidence import PageSeen, text_of
 
 RENEWED = timedelta(days=1)
 """Age from which pictures are taken anew; a new build has them taken anew as well."""
@@ -39,6 +40,7 @@ class _Kept(Struct, frozen=True, kw_only=True):
     at: datetime = datetime.fromtimestamp(0, UTC)
     build: str = ""
     files: dict[str, str] = {}
+    texts: frozenset[str] = frozenset()
     is_outdated: bool = False
 
 
@@ -48,14 +50,17 @@ class LastGood:
     The time that takes counts neither for a step nor for the journey.
     """
 
-    def __init__(self, folder: Path, journey: str, now: datetime, picture: Callable[[], bytes]) -> None:
+    def __init__(
+        self, folder: Path, journey: str, now: datetime, look: Callable[[], tuple[bytes, tuple[str, ...]]]
+    ) -> None:
         self._folder = folder / hashlib.sha256(journey.encode()).hexdigest()[:16]
         self._now = now
-        self._picture = picture
+        self._look = look
         self._kept = read_record(self._folder / _INDEX, _Kept, _Kept())
         self._is_due = self._kept.is_outdated or not timedelta(0) <= now - self._kept.at < RENEWED
         self._open: dict[str, str] = {}
         self._taken: dict[str, bytes] = {}
+        self._lines: list[str] = []
 
     def step_started(self, key: str, title: str, around: str) -> None:
         """Its title is known only now."""
@@ -68,19 +73,21 @@ class LastGood:
         if error is not None or not title or recorder is None or recorder.is_elsewhere or len(self._taken) >= _MOST:
             return
         began = time.monotonic()
-        png = self._picture()
+        png, lines = self._look()
         recorder.leave_out(time.monotonic() - began)
         if png:
             self._taken[" › ".join(filter(None, (recorder.path, title)))] = picture_only(png) or png
+            self._lines += lines
 
-    def keep(self, build: str, is_clean: Callable[[bytes], bool]) -> None:
+    def keep(self, build: str, is_clean: Callable[[bytes], bool], masked: Callable[[str], str]) -> None:
         """The attempt passed: keep what was taken, in which no secret is left; have a new build's taken next time."""
         if taken := {step: png for step, png in self._taken.items() if is_clean(png)}:
             self._folder.mkdir(parents=True, exist_ok=True)
             files = {step: f"{hashlib.sha256(png).hexdigest()[:16]}.png" for step, png in taken.items()}
             for step, png in taken.items():
                 (self._folder / files[step]).write_bytes(png)
-            self._write(_Kept(at=self._now, build=build, files=files))
+            texts = frozenset(_known_by(masked(text)) for text in map(text_of, self._lines) if text)
+            self._write(_Kept(at=self._now, build=build, files=files, texts=texts))
             for old in self._folder.glob("*.png"):
                 if old.name not in files.values():
                     old.unlink(missing_ok=True)
@@ -98,8 +105,24 @@ class LastGood:
                 return GoodPicture(png=png, step=path, at=self._kept.at, build=self._kept.build)
         return None
 
+    def compared(self, page: PageSeen) -> PageSeen:
+        """A page that a failure showed, with what it did not show when the steps were well, where that is known."""
+        known = self._kept.texts
+        if not known:
+            return page
+        unusual = (line for line in page.outline if (text := text_of(line)) and _known_by(text) not in known)
+        warnings = (text for text in page.warnings if _known_by(text) not in known)
+        return replace(page, unusual=tuple(unusual), warnings=tuple(warnings))
+
     def _write(self, kept: _Kept) -> None:
         write_whole(self._folder / _INDEX, msgspec.json.encode(kept))
+
+
+def _known_by(text: str) -> str:
+    """What a text is known by, whatever numbers and dates stand in it: no text of a page is kept."""
+    from synthprobe.triage.fingerprint import normalise  # most attempts look at nothing
+
+    return hashlib.sha256(normalise(text).encode()).hexdigest()[:12]
 
 
 def image_diff(good: bytes, now: bytes, name: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -70,10 +70,29 @@ def _time(written: str) -> datetime | None:
 
 
 _OUTLINE_TIMEOUT_MS = 1000
-_LINES, _WIDTH = 120, 160
+_LINES, _WIDTH, _TEXTS = 120, 160, 6
 _VALUE = re.compile(
     r'^((?:textbox|searchbox|spinbutton|combobox|slider)(?: "(?:[^"\\\\]|\\\\.)*")?(?: \[[^\]]*\])*):.*'
 )
+_WARNINGS = """body => {
+  const typed = 'input, select, textarea', fields = typed + ', button, label';
+  const text = e => e && e.checkVisibility() ? e.innerText : '';
+  const named = (e, by) => (e.getAttribute(by) || '').split(/\\s+/).map(id => id && document.getElementById(id));
+  const beside = field => {
+    for (let e = field, up = 0; up < 3 && e !== body; e = e.parentElement, up++)
+      for (let next = e.nextElementSibling; next; next = next.nextElementSibling) {
+        if (next.matches(fields) || next.querySelector(fields)) break;
+        if (text(next).trim()) return [next] }
+    return [] };
+  const of = field => [named(field, 'aria-errormessage'), named(field, 'aria-describedby'), beside(field)]
+    .find(all => all.some(e => text(e).trim())) || [];
+  const invalid = body.querySelectorAll('[aria-invalid]:not([aria-invalid=""], [aria-invalid="false"])');
+  const dialogs = [...body.querySelectorAll('[role=dialog], dialog[open]')].filter(e => !e.querySelector(typed));
+  const lines = e => { const clicked = [...e.querySelectorAll('button, a')].map(inner => inner.innerText.trim());
+    return text(e).split('\\n').map(line => line.trim()).filter(line => line && !clicked.includes(line)).slice(0, 2) };
+  return [...body.querySelectorAll('[role=alert], [role=alertdialog]'), ...dialogs,
+    ...[...invalid].filter(e => e.checkVisibility()).flatMap(of).filter(e => e)].flatMap(lines) }"""
+"""Texts by their role and by the field that they belong to, in whatever language."""
 _NEVER_ENDS = {"eventsource", "websocket", "ping", "media", "beacon"}
 _PENDING_S = 1.0
 
@@ -91,12 +110,27 @@ def seen_page(page: Page) -> Iterator[PageSeen]:
     with suppress(Error):
         lines = page.locator("body").aria_snapshot(timeout=_OUTLINE_TIMEOUT_MS).splitlines()
         asks = page.locator("input[type=password]:visible").count() > 0
-        outline = (_VALUE.sub(r"\1", line.strip().removeprefix("- ")) for line in lines)
+        warnings = list[str]()
+        with suppress(Error):
+            warnings = page.locator("body").evaluate(_WARNINGS, timeout=_OUTLINE_TIMEOUT_MS)
         yield PageSeen(
             path=path_of(page.url) or "/",
-            outline=tuple(line[:_WIDTH] for line in outline if not line.startswith("/url:"))[:_LINES],
+            outline=_outline(lines),
             asks_password=asks,
+            warnings=tuple(dict.fromkeys(text[:_WIDTH] for text in warnings))[:_TEXTS],
         )
+
+
+def outline_of(page: Page) -> tuple[str, ...]:
+    """The accessible outline of a page, without what was typed; nothing when it does not answer."""
+    with suppress(Error):
+        return _outline(page.locator("body").aria_snapshot(timeout=_OUTLINE_TIMEOUT_MS).splitlines())
+    return ()
+
+
+def _outline(lines: Sequence[str]) -> tuple[str, ...]:
+    outline = (_VALUE.sub(r"\1", line.strip().removeprefix("- ")) for line in lines)
+    return tuple(line[:_WIDTH] for line in outline if not line.startswith("/url:"))[:_LINES]
 
 
 def pending_requests(page: Page) -> Iterator[NetworkRequest]:

@@ -87,8 +87,9 @@ class SessionBrowsers:
         """Whether no page was opened, beyond an empty one."""
         return self.evidence is None or self.evidence.shows_nothing()
 
-    def picture(self) -> bytes:
-        return self.evidence.picture() if self.evidence is not None else b""
+    def look(self) -> tuple[bytes, tuple[str, ...]]:
+        """The picture and the outline of the page that is shown first."""
+        return (self.evidence.picture(), self.evidence.outline()) if self.evidence is not None else (b"", ())
 
     def close(self) -> None:
         if self.evidence is not None:

@@ -151,7 +151,7 @@ class Journal:
             )
             if attempt.good is not None and browser is not None:
                 with suppress(OSError):  # a picture that cannot be kept costs nothing
-                    attempt.good.keep(self._build(), lambda png: not self._redactor.residual(png))
+                    attempt.good.keep(self._build(), lambda png: not self._redactor.residual(png), self._redactor.text)
 
     def capture(self, browser: BrowserEvidence) -> None:
         """End what browsers record, in seconds of its own."""
@@ -258,6 +258,8 @@ class Journal:
             network = [request for request in browsed if request.says_something(self._target.slow_request_ms)]
             browsed = with_pending(browsed, self._redacted(browser.pending))
             pages = self._redactor.record(browser.pages)
+            if attempt.good is not None:
+                pages = list(map(attempt.good.compared, pages))
             attempt.recorder.notes += browser.notes
         recorder = attempt.recorder
         attempt.facts = facts_of(

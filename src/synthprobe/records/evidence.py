@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from datetime import datetime
 from typing import Literal
@@ -205,17 +206,31 @@ class Answer(Struct, frozen=True, kw_only=True):
         return 0 < self.status < 400 and not self.reason
 
 
+_NAMED = re.compile(r'^[a-z]+ "((?:[^"\\]|\\.)*)"')
+
+
+def text_of(line: str) -> str:
+    """The words of a line of an outline: the name of what stands there, or its text; empty where it has none."""
+    named = _NAMED.match(line)
+    return (named[1] if named and named[1] else line.partition(": ")[2]).strip().strip('"')
+
+
 class PageSeen(Struct, frozen=True, kw_only=True):
     """What a page showed when the journey broke.
 
     Attributes:
         outline: its accessible outline, a line for each element, outermost first: ``button "Sign in" [disabled]``.
         asks_password: whether a field for a password can be seen.
+        warnings: texts that the page marks as such: alerts, open dialogs, and what belongs to fields that are invalid.
+        unusual: lines of the outline whose words no page of the journey had when its steps were well; nothing where
+            that is not known.
     """
 
     path: str
     outline: tuple[str, ...] = ()
     asks_password: bool = False
+    warnings: tuple[str, ...] = ()
+    unusual: tuple[str, ...] | None = None
 
 
 class NodeCount(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from synthprobe.records.evidence import Answer
+from synthprobe.records.evidence import Answer, PageSeen, text_of
 from synthprobe.records.plain_text import without_markup
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.fingerprint import is_bare
@@ -15,6 +15,7 @@ from synthprobe.words import contradiction, element, looked_for, shown_ms
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
 _NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
 _WORDS = {"alert", "status", "heading", "paragraph", "text", "strong", "listitem", "dialog"}
+_MARKED = {"alert", "dialog", "status"}
 _FIELDS = {"textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider", "checkbox", "radio", "switch"}
 _FORBIDS = ("csp", "mixed-content", "corp-", "coep-", "coop-")
 """What a browser calls its reasons: the site's Content-Security-Policy, HTTP in HTTPS, isolation of origins."""
@@ -39,9 +40,12 @@ _COMPLAINS = re.compile(
     r"|not (be|found|allowed|authori[sz]ed|permitted|available|valid))\b",
     re.IGNORECASE,
 )
+"""English words of a complaint: the weakest sign, and none of a line that stands there when the page is well, too."""
+
 _QUOTED = 120
 _LIKE, _LIKE_OTHERS = 0.5, 0.8
 _FEW = 3
+_BESIDE = 2  # lines of an outline from a control to what is said of it
 _PLAIN = 2  # the rank of a page's words from which they warn of nothing
 
 
@@ -222,22 +226,35 @@ def _first_words(f: TriageFacts) -> list[str]:
 def _ranked(f: TriageFacts) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for page in f.evidence.pages[-1:]:
+        found += [(0, words) for words in page.warnings]
+        telling = _telling(page, f)
         for line in page.outline:
-            role = line.partition(" ")[0].partition(":")[0]
-            named = _NAMED.match(line)
-            words = (named["name"] if named and named["name"] else line.partition(": ")[2]).strip().strip('"')
+            role, words = line.partition(" ")[0].partition(":")[0], text_of(line)
             if words and role in _WORDS:
-                rank = {"alert": 0, "dialog": 0, "status": 0, "heading": 2}.get(role, 3)
-                found.append((min(rank, 1) if _complains(words) else rank, words))
+                is_new = page.unusual is None or line in page.unusual
+                rank = 0 if is_new and role in _MARKED else 2 if role == "heading" else 3
+                complains = line in telling or (is_new and _COMPLAINS.search(words))
+                found.append((min(rank, 1) if complains and len(words) <= _QUOTED else rank, words))
     return sorted(found, key=lambda pair: pair[0])
+
+
+def _telling(page: PageSeen, f: TriageFacts) -> set[str]:
+    """Lines that a page shows only now: each where it is else as it always is, otherwise those beside the control.
+
+    The control is the one that was looked for, or a field that the page calls invalid.
+    """
+    unusual = page.unusual or ()
+    if len(unusual) <= _FEW:
+        return set(unusual)
+    name = element(f.finding.sought.locator)[1] if f.finding.sought else ""
+    signs = ("[invalid]", f'"{name}"' if name else "[invalid]")
+    controls = [number for number, line in enumerate(page.outline) if any(sign in line for sign in signs)]
+    beside = {line for at in controls for line in page.outline[max(at - _BESIDE, 0) : at + _BESIDE + 1]}
+    return beside.intersection(unusual)
 
 
 def _refuses_log_in(words: str) -> bool:
     return bool(OF_ACCOUNT.search(words) or OF_LOG_IN.search(words))
-
-
-def _complains(words: str) -> bool:
-    return len(words) <= _QUOTED and _COMPLAINS.search(words) is not None
 
 
 def complaints(f: TriageFacts) -> list[str]:
