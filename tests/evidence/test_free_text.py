@@ -81,6 +81,31 @@ JWT = f"{HEADER}.{'aB3' * 8}.{'xY7-' * 6}"
             f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{TOKEN}\n-----END PGP", "text/plain", id="a key of PGP"
         ),
         pytest.param(f"-----BEGIN PRIVATE KEY-----\n{TOKEN}\n-----END PRIVATE KEY-----", "text/plain", id="a key"),
+        pytest.param(f"https://hooks.shop/T0A1B2C3D/B0E5F6G7H/{TOKEN}", "text/plain", id="the address of a webhook"),
+        pytest.param(
+            json.dumps({"webhook": f"https://shop/in/{TOKEN}"}), "application/json", id="a field of a webhook"
+        ),
+        pytest.param(f'Variable $token got invalid value "{TOKEN}"', "text/plain", id="quoted in an error"),
+        pytest.param(f"Unknown session with id {TOKEN}", "text/plain", id="behind the word id"),
+        pytest.param(f"Token for desk@example.org: {TOKEN}", "text/plain", id="behind whose it is"),
+        pytest.param(f'attachment; filename="export-token-{TOKEN}.csv"', "text/plain", id="the name of a file"),
+        pytest.param(f"session_{TOKEN}.json", "text/plain", id="the name of a file with an underscore"),
+        pytest.param(f"<p>Token:</p><pre>\n{'x8Kq' * 6}\n{TOKEN}\n</pre>", "text/html", id="a second line"),
+        pytest.param(f"<p>Token: <i>{'x8Kq' * 6}<wbr>{TOKEN}</i>", "text/html", id="behind where a word may break"),
+        pytest.param(f"<p>Token: <i>{TOKEN[:9]}&shy;{TOKEN[9:]}</i>", "text/html", id="a soft hyphen within"),
+        pytest.param(f'<button data-clipboard-text="{TOKEN}">Copy token', "text/html", id="a button that copies it"),
+        pytest.param(f'<x-copy value="{TOKEN}" aria-label="Copy token">', "text/html", id="a labelled copy"),
+        pytest.param(f"<td>SECRET_KEY<td><pre>&#x27;{TOKEN}&#x27;</pre>", "text/html", id="a page of settings"),
+        pytest.param(f'token|s:20:"{TOKEN}";user|s:5', "text/plain", id="a session of PHP"),
+        pytest.param(f"CONNECT\nlogin:desk\npasscode:{TOKEN}\n\n\0", "text/plain", id="a frame that ends in NUL"),
+        pytest.param(
+            json.dumps({"auth": base64.b64encode(f"desk:{TOKEN}".encode()).decode()}),
+            "application/json",
+            id="a pair in base64",
+        ),
+        pytest.param(f"grant_type=x&assertion={TOKEN}", "application/x-www-form-urlencoded", id="an assertion"),
+        pytest.param(json.dumps({"пароль": TOKEN}, ensure_ascii=False), "application/json", id="Russian"),
+        pytest.param(f"<p>访问令牌：{TOKEN}</p>", "text/html", id="Chinese"),
     ],
 )
 def test_a_credential_in_free_text_is_learned(text, kind):
@@ -96,6 +121,9 @@ def test_a_credential_in_free_text_is_learned(text, kind):
         "sk_live_" + TOKEN,
         "xoxb-1234567890-" + TOKEN,
         "AIza" + TOKEN + "-7eZSW0jkF",
+        "sk-proj-" + TOKEN,
+        "shpat_" + TOKEN,
+        "bot123456789:AA" + TOKEN + "Ab12Cd34Ef5",
     ],
 )
 def test_a_token_that_says_whose_it_is_is_learned_without_a_name(issued):
@@ -159,6 +187,11 @@ def test_a_token_that_drew_no_digit_is_one_and_a_name_in_code_is_none(token):
         ('[{"name": "API token", "created": "2026-11-02", "place": "/orders/board"}]', "application/json", ""),
         ("<p>Order: 4f2a9c1be07d4f2a9c1b, token: required</p>", "text/html", ""),
         ("https://shop/?page=4f2a9c1be07d4f2a9c1b&view=call-intake", "text/plain", ""),
+        ('<script src="/assets/session-4f2a9c1be07d4f2a9c1b.js">', "text/html", ""),
+        ("The session of order 4f2a9c1be07d4f2a9c1b is over", "text/plain", ""),
+        ('<button data-id="4f2a9c1be07d4f2a9c1b">Copy order</button>', "text/html", ""),
+        ("Token required; order Kx8Qp2Zm9Lv4Rt7Yw1Nb is late", "text/plain", ""),
+        ("sk-learn-model-of-orders, secret_manager_of_the_desk_v2", "text/plain", ""),
     ],
 )
 def test_what_only_looks_a_little_like_a_credential_is_not_learned(text, kind, address):

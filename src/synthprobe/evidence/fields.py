@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from synthprobe.evidence.forms import MASK
-from synthprobe.evidence.free_text import free_fields, near_fields, packed_texts
+from synthprobe.evidence.free_text import free_fields, near_fields, packed_texts, whole_words
 from synthprobe.evidence.names import is_secret_name, looks_random
 
 _NAME = r"[A-Za-z_$][\w.$:-]{0,80}"
@@ -44,7 +44,14 @@ class Field(NamedTuple):
 
 
 def fields_of(text: str, kind: str) -> Iterator[Field]:
-    """Every named value in a text."""
+    """Every named value in a text; of one that a browser may break also the pieces."""
+    text, pieces = whole_words(text)
+    for field in _fields_of(text, kind):
+        yield field
+        yield from (field._replace(value=piece) for piece in pieces.get(field.value, ()))
+
+
+def _fields_of(text: str, kind: str) -> Iterator[Field]:
     yield from (Field(name, value) for name, value in free_fields(text, kind))
     for packed in packed_texts(text):
         with suppress(ValueError, RecursionError):
@@ -57,11 +64,11 @@ def fields_of(text: str, kind: str) -> Iterator[Field]:
     with suppress(ValueError, RecursionError):
         yield from _of_json(json.loads(re.sub(r"\A(?:\)\]\}',?|\d+(?=[\[{]))\s*", "", text)), "")
         return
-    yield from (Field(*pair) for pair in near_fields(text, code="script" in kind))
     for tag in _TAG.finditer(text):
         yield of_attributes(dict(_attributes(tag[0])))
     if "&quot;" in text or "&#" in text:
         text = html.unescape(text)
+    yield from (Field(*pair) for pair in near_fields(text, code="script" in kind))
     for pattern in (_PAIR, _ELEMENT):
         for match in pattern.finditer(text):
             yield from _of_json(_decoded(_value(match)), match["name"])

@@ -83,7 +83,7 @@ class Learner:
             return
         if not kind.startswith("text/"):
             self.learn_from_fields(Field(*pair) for pair in binary_pairs(content) if looks_random(pair[1]))
-        if b"\0" in content[:100]:
+        if b"\0" in content[:4]:
             content = content.decode("utf-16", "replace").encode()
         code = is_code(kind)
         text = content.decode("utf-8", "replace").removeprefix("\ufeff")
@@ -106,8 +106,10 @@ class Learner:
                 self.learn(field.value, "field for a password", SHORTEST)
             elif is_secret_name(field.name):
                 self.learn(field.value, field.name)
+                self._learn_pair(field.value, field.name)
             elif (field.hidden or may_be_secret_name(field.name)) and looks_random(field.value):
                 self.learn(field.value, field.name or "hidden field")
+                self._learn_pair(field.value, field.name)
 
     def learn_from_storage(self, entries: Iterable[tuple[str, str]]) -> None:
         """Learn tokens that a page keeps in the browser: `localStorage`, `sessionStorage`."""
@@ -134,10 +136,15 @@ class Learner:
             if looks_random(field.value):
                 self.learn(field.value, name)
         if scheme.lower() == "basic":
-            try:
-                pair = base64.b64decode(credential).decode("utf-8", "replace")
-            except ValueError:
-                return
+            self._learn_pair(credential, name)
+
+    def _learn_pair(self, packed: str, name: str) -> None:
+        """Learn the password of a name and a password in base64."""
+        try:
+            pair = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True).decode()
+        except ValueError:
+            return
+        if ":" in pair and pair.isprintable():
             self.learn(pair, name, SHORTEST)
             self.learn(pair.partition(":")[2], name, SHORTEST)
 

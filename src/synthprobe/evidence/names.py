@@ -13,6 +13,7 @@ _WITHIN = re.compile(
     r"|(token|secret|signature|apikey|privatekey|accesskey|authkey|sessionkey|sesskey|nonce)s?$"
 )
 _ANYWHERE = {"authorization", "bearer", "jeton", "jwt", "otp", "totp", "pwd", "passwd", "sid", "token", "tokens"}
+_ANYWHERE |= {"adgangskode", "heslo", "parola", "passord", "salasana", "senha"}
 _LAST = {
     "cookies",
     "nonce",
@@ -59,8 +60,28 @@ _ABOUT = {
     *("uri", "url", "valid", "visible"),
 }
 _INNOCENT = {"client_token"}
+ABROAD = (
+    *(
+        "парол",
+        "токен",
+        "密码",
+        "密碼",
+        "令牌",
+        "口令",
+        "密钥",
+        "密鑰",
+        "パスワード",
+        "トークン",
+        "秘密鍵",
+        "비밀번호",
+        "토큰",
+    ),
+    *("كلمة المرور", "סיסמה", "รหัสผ่าน", "hasło", "şifre", "lösenord", "jelszó", "clé d'api", "clé api"),
+)
+"""Words for passwords and tokens whose letters are not all of ASCII."""
 _PERHAPS = {"access", "auth", "code", "hash", "hmac", "invite", "key", "login", "magic", "reset", "sig", "state"}
 _PERHAPS |= {"activate", "confirm", "invitation", "share", "unsubscribe", "verification", "verifier", "verify"}
+_PERHAPS |= {"artifact", "assertion", "basic", "saml", "signed", "webhook"}
 _MIXED = re.compile(r"[A-Za-z].*\d|\d.*[A-Za-z]")
 _TURN = re.compile(r"[a-z](?=[A-Z])|[A-Z](?=[a-z])")  # names in code have few: decimalExponentSign
 _CAMEL_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -73,6 +94,8 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
 @lru_cache(4096)
 def is_secret_name(name: str) -> bool:
     """Whether a field of this name holds a secret."""
+    if not name.isascii() and any(word in name.lower() for word in ABROAD):
+        return True
     words = [word.lower() for word in _WORDS.findall(name)]
     meant = [word for word in words if not word.isdigit()]
     if not meant or meant[-1] in _ABOUT or name.lower() in _INNOCENT:
