@@ -121,6 +121,7 @@ class FromHere(UsualPopen):
                 if before is not None:
                     before()
                 os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+                BEGINNING.hide()
                 become([os.fspath(word) for word in args[2:]], environ)
 
             given["preexec_fn"] = begin
@@ -136,9 +137,8 @@ class Beginning:
         self.filters = list(warnings.filters)
         self.modules, self.variables = set(sys.modules), read_at_start(os.environ)
 
-    def restore(self) -> None:
-        sys.path[:], sys.meta_path[:], sys.path_hooks[:] = [os.getcwd(), *self.path[1:]], self.finders, self.hooks
-        warnings.filters[:] = self.filters
+    def hide(self) -> None:
+        """What ran here has loaded and changed modules."""
         for name, module in list(sys.modules.items()):
             place = getattr(module, "__file__", None) or ""
             ours = place and not place.startswith(_INSTALLED)
@@ -146,6 +146,10 @@ class Beginning:
                 del sys.modules[name]
         self.hidden.restore()
         importlib.invalidate_caches()
+
+    def restore(self) -> None:
+        sys.path[:], sys.meta_path[:], sys.path_hooks[:] = [os.getcwd(), *self.path[1:]], self.finders, self.hooks
+        warnings.filters[:] = self.filters
         sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
         threading.excepthook = threading.__excepthook__
         tempfile.tempdir = None
@@ -321,6 +325,22 @@ def _go_on(order: Mapping[str, Any], streams: Sequence[int]) -> None:
     become(order["command"], order["environ"])
 
 
+def _read_installed() -> None:
+    """What is installed says its plugins in some 160 files, which each pytest reads twice, with the files of these."""
+    place = importlib.metadata.PathDistribution
+    usual = {"entry_points": place.entry_points.fget, "files": place.files.fget}
+    known: dict[tuple[str, str], Any] = {}
+    for found in importlib.metadata.distributions():
+        known["entry_points", os.fspath(found._path)] = entries = found.entry_points
+        if entries.select(group="pytest11"):
+            known["files", os.fspath(found._path)] = found.files
+
+    def read(name: str) -> property:
+        return property(lambda self: known.get((name, os.fspath(self._path))) or usual[name](self))
+
+    place.entry_points, place.files = read("entry_points"), read("files")
+
+
 def main() -> None:
     global BEGINNING
     for name in (*LIBRARIES, *(f"_pytest.{name}" for name in default_plugins)):
@@ -333,7 +353,9 @@ def main() -> None:
     hidden = HiddenModules()
     used = [entry.module for entry in entries if not entry.module.startswith(("_hypothesis", "pytest_bdd"))]
     hidden.load([*used, *HIDDEN], {*plugins, "allure_commons", "synthprobe_demo"})
+    hidden.restore()
     BEGINNING = Beginning(plugins, hidden)
+    _read_installed()
     gc.collect()
     gc.freeze()
     serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))
