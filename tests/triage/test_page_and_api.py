@@ -176,20 +176,18 @@ def test_a_target_that_answers_others_well_can_be_reached():
 
 
 def test_a_target_that_is_slow_whatever_is_asked_is_one_incident_with_what_it_did_not_answer_in_time():
-    def slow(*paths):
+    def slow(*paths, name="slow"):
         degradation = Degradation(kind="over budget", step="work", message="too slow")
         answers = [
             Answer(by="page", method="GET", path=path, status=200, step="work", duration_ms=3000.0) for path in paths
         ]
-        return verdict_of(
-            "slow",
-            step("work"),
-            outcome="degraded",
-            degradations=(degradation,),
-            facts=Facts(answers=tuple(answers)),
-            cause="slow",
-        )
+        facts = Facts(answers=tuple(answers))
+        return verdict_of(name, step("work"), outcome="degraded", degradations=(degradation,), facts=facts, cause=name)
 
     late = refused("late", "GET", "/rows", 504)
     assert incidents(late, slow("/", "/list", "/desk")) == [["late", "slow"]]
     assert incidents(late, slow("/", "/list")) == [["late"], ["slow"]]
+    single = slow("/one", name="single")
+    assert incidents(late, single) == [["late"], ["single"]], "it may be slow by itself"
+    late = refused("late", "GET", "/rows", 504, duration_ms=8000.0)
+    assert incidents(late, slow("/", "/list", "/desk"), single) == [["late", "single", "slow"]]

@@ -40,6 +40,10 @@ def request_of(answer: Answer) -> Occurrence:
     return (answer.by, answer.method, answer.path, answer.status)
 
 
+def _is_slow(answer: Answer) -> bool:
+    return answer.duration_ms >= SLOW_MS and answer.content_type != "text/event-stream"
+
+
 def _thrown(error: str, identifiers: Mapping[str, str]) -> Occurrence:
     """What makes two errors of a page the same."""
     return ("page", "error", normalise(error, identifiers), 0)
@@ -69,6 +73,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     let_in: tuple[str, ...] = ()
     kept_out: bool = False
     usual: dict[Occurrence, int] = {}
+    waits: frozenset[tuple[str, str]] = frozenset()
 
 
 class TriageFacts(Struct, frozen=True, kw_only=True):
@@ -127,12 +132,13 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     @property
     def slow(self) -> tuple[Answer, ...]:
         """Answers that took long, slowest first."""
-        found = [
-            answer
-            for answer in self.evidence.answers
-            if answer.duration_ms >= SLOW_MS and answer.content_type != "text/event-stream"
-        ]
-        return tuple(sorted(found, key=lambda answer: -answer.duration_ms))
+        return tuple(sorted(filter(_is_slow, self.evidence.answers), key=lambda answer: -answer.duration_ms))
+
+    @property
+    def is_slow_everywhere(self) -> bool:
+        """Whether other journeys that did not pass waited long for many requests, so that none is slow by itself."""
+        waiting = [peer.waits for peer in self.peers if peer.waits]
+        return len(waiting) > 1 and len(frozenset().union(*waiting)) >= MANY
 
     @property
     def outlasting(self) -> tuple[Answer, ...]:
@@ -346,5 +352,6 @@ def _peer(other: JourneyVerdict) -> Peer:
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
         kept_out=last is not None and is_kept_out(last.facts or Facts(), broken),
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
+        waits=frozenset((a.method, a.path) for a in answers if other.outcome != "passed" and _is_slow(a)),
         usual=usual_of(_harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

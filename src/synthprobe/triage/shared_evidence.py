@@ -357,7 +357,7 @@ def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, st
     if cause is not None and cause.rule in {"queueing", "slow-log-in"}:
         yield cause.rule  # whatever was slow, it is slow for this
         return
-    if facts.only_slow and len({(a.method, a.path) for a in slow}) >= MANY:
+    if facts.only_slow and (len({(a.method, a.path) for a in slow}) >= MANY or (slow and facts.is_slow_everywhere)):
         yield _SLOW
     if any(is_change(a) and a.credentials != "password" for a in slow):
         yield from (f"making a {what} takes long" for what in facts.mutates)

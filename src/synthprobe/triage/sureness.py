@@ -28,7 +28,7 @@ SCORED: dict[str, tuple[int, int]] = {
     "role-split": (1, 1),
     "rule": (4, 9),
     "script-error": (1, 9),
-    "sentinel": (31, 45),
+    "sentinel": (34, 48),
     "server-error": (9, 29),
     "session-lost": (9, 11),
     "slow-upstream": (2, 4),
