@@ -6,71 +6,42 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synthprobe.browser.logged_in import LoggedIn, LogIn
-    from synthprobe.browser.vitals import vitals
-    from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
-    from synthprobe.evidence.redaction import Redactor
-    from synthprobe.firstline.fixes import Plan, Work, fix
-    from synthprobe.hooks import testdata_kind
-    from synthprobe.journey.api import Api, NewApi, OpenApi
-    from synthprobe.journey.eventually import eventually
-    from synthprobe.journey.freshness import freshness
-    from synthprobe.journey.inbox import Inbox, Mail, Mailbox
-    from synthprobe.journey.otp import Otp
-    from synthprobe.journey.ready_made import (
-        accepts_connections,
-        certificate_holds,
-        domain_holds,
-        has_security_headers,
-        redirects_to_https,
-        resolves,
-    )
-    from synthprobe.journey.response import Response
-    from synthprobe.journey.steps import Recorder, recording, step
-    from synthprobe.journey.testdata import TestData
-    from synthprobe.plugin.fixtures import Secrets
-    from synthprobe.records.journey import Journey
-    from synthprobe.targets.secrets import Secret
-    from synthprobe.targets.target import Target
-
-__all__ = [
-    "Api",
-    "ConfigurationError",
-    "ExpectationError",
-    "Inbox",
-    "Journey",
-    "LogIn",
-    "LoggedIn",
-    "Mail",
-    "Mailbox",
-    "NewApi",
-    "OpenApi",
-    "Otp",
-    "Plan",
-    "Recorder",
-    "Redactor",
-    "Response",
-    "Secret",
-    "Secrets",
-    "SynthprobeError",
-    "Target",
-    "TargetError",
-    "TestData",
-    "Work",
-    "accepts_connections",
-    "certificate_holds",
-    "domain_holds",
-    "eventually",
-    "fix",
-    "freshness",
-    "has_security_headers",
-    "recording",
-    "redirects_to_https",
-    "resolves",
-    "step",
-    "testdata_kind",
-    "vitals",
-]
+    from synthprobe.browser.logged_in import LoggedIn as LoggedIn
+    from synthprobe.browser.logged_in import LogIn as LogIn
+    from synthprobe.browser.vitals import vitals as vitals
+    from synthprobe.errors import ConfigurationError as ConfigurationError
+    from synthprobe.errors import ExpectationError as ExpectationError
+    from synthprobe.errors import SynthprobeError as SynthprobeError
+    from synthprobe.errors import TargetError as TargetError
+    from synthprobe.evidence.redaction import Redactor as Redactor
+    from synthprobe.firstline.fixes import Plan as Plan
+    from synthprobe.firstline.fixes import Work as Work
+    from synthprobe.firstline.fixes import fix as fix
+    from synthprobe.hooks import testdata_kind as testdata_kind
+    from synthprobe.journey.api import Api as Api
+    from synthprobe.journey.api import NewApi as NewApi
+    from synthprobe.journey.api import OpenApi as OpenApi
+    from synthprobe.journey.eventually import eventually as eventually
+    from synthprobe.journey.freshness import freshness as freshness
+    from synthprobe.journey.inbox import Inbox as Inbox
+    from synthprobe.journey.inbox import Mail as Mail
+    from synthprobe.journey.inbox import Mailbox as Mailbox
+    from synthprobe.journey.otp import Otp as Otp
+    from synthprobe.journey.ready_made import accepts_connections as accepts_connections
+    from synthprobe.journey.ready_made import certificate_holds as certificate_holds
+    from synthprobe.journey.ready_made import domain_holds as domain_holds
+    from synthprobe.journey.ready_made import has_security_headers as has_security_headers
+    from synthprobe.journey.ready_made import redirects_to_https as redirects_to_https
+    from synthprobe.journey.ready_made import resolves as resolves
+    from synthprobe.journey.response import Response as Response
+    from synthprobe.journey.steps import Recorder as Recorder
+    from synthprobe.journey.steps import recording as recording
+    from synthprobe.journey.steps import step as step
+    from synthprobe.journey.testdata import TestData as TestData
+    from synthprobe.plugin.fixtures import Secrets as Secrets
+    from synthprobe.records.journey import Journey as Journey
+    from synthprobe.targets.secrets import Secret as Secret
+    from synthprobe.targets.target import Target as Target
 
 _NAMES = {
     "browser.logged_in": "LogIn LoggedIn",
@@ -106,4 +77,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(_HOMES)

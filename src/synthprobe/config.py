@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -19,6 +19,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.policy import FixesConfig
 from synthprobe.history.address import wrong_with
 from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
+from synthprobe.records import history
 from synthprobe.records.address import shown_address
 from synthprobe.report.addresses import wrong_with_url
 from synthprobe.report.retention import Retention
@@ -36,9 +37,6 @@ from synthprobe.targets.target import (
     check_testdata,
     check_trace_url,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 class BrowserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,14 +76,10 @@ class KeepConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     failures_days: Annotated[float, Meta(gt=0, le=3_660)] = 30.0
 
 
-class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HistoryConfig(history.Retention, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table ``[history]``."""
 
     url: str = ""
-    raw_days: Annotated[float, Meta(ge=1, le=3_660)] = 14
-    failures_days: Annotated[float, Meta(ge=1, le=3_660)] = 90
-    hourly_days: Annotated[float, Meta(ge=1, le=3_660)] = 90
-    daily_days: Annotated[float, Meta(ge=1, le=3_660)] = 396
 
 
 class TelemetryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -86,8 +86,7 @@ def _list(project: Project, route: str | None, *, as_json: bool) -> None:
         gone = "" if message.route in routes else " (which is gone from the configuration)"
         _console.print(
             f"{message.id}  {message.at:%Y-%m-%d %H:%M} UTC  route {message.route}{gone}, {len(letter.attempts)} tries."
-            f" {newest}\n  {message.title}",
-            markup=False,
+            f" {newest}\n  {message.title}"
         )
     _console.print(f"{len(letters)} waiting." if letters else "No message waits.")
 
@@ -102,7 +101,7 @@ def _drop(project: Project, ids: list[str], route: str | None) -> None:
             raise ConfigurationError(f"No message {', '.join(unknown)} waits. synthprobe alert lists those that do.")
         for id in chosen:
             outbox.put_aside(id, datetime.now(UTC), "dropped")
-            _console.print(f"Dropped {id}: {letters[id].title}", markup=False)
+            _console.print(f"Dropped {id}: {letters[id].title}")
 
 
 def _channel(project: Project) -> AppriseChannel:

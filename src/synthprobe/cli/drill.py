@@ -190,7 +190,6 @@ class Drill:
         )
 
     def pair(self, first_fault: Fault, other: Fault) -> Paired:
-        """Run every journey with two faults at once."""
         with ExitStack() as healing:
             healing.enter_context(self.system.broken(first_fault.name))
             healing.enter_context(self.system.broken(other.name))
@@ -366,7 +365,6 @@ def _drill_pairs(project: Project, plans: Sequence[DrillPlan], names: Sequence[s
 
 
 def _printed(paired: Paired) -> Paired:
-    """Print what came of a pair."""
     wrong = ", ".join(paired.wrong_pages)
     what = f"{len(paired.incidents)} incidents, {len(paired.right_pages)} of 2 runbooks"
     also = f"; a page of another fault is called the runbook: {wrong}" if wrong else ""

@@ -192,7 +192,6 @@ def _pairs(given: Sequence[str] | None) -> dict[str, str]:
 
 
 def recorded_audit(project: Project) -> RecordedAudit:
-    """The project's audit."""
     folder = project.folder
     place = f"{socket.gethostname()}:{folder.resolve()}" if project.config.history.url else ""
     return RecordedAudit(partial(pipeline.open_history, project), folder, place)

@@ -279,8 +279,7 @@ def _show(file: Path, detector: StepDetector, alarms: list[Alarm]) -> None:
     if detector.ready:
         console.print(
             f"Usually {detector.usual_ms:.0f} ms. The least slowdown this step can show is "
-            f"{detector.smallest_visible():.2f} ×.",
-            markup=False,
+            f"{detector.smallest_visible():.2f} ×."
         )
     else:
         console.print(_TOO_FEW)

@@ -38,7 +38,6 @@ def make_board(
 
 
 def marked(root: Path, title: str) -> Change:
-    """A change of changes.toml."""
     changes = {change.title: change for change in read_changes(root)}
     if title not in changes:
         known = ", ".join(repr(change) for change in changes) or "none"
@@ -49,7 +48,6 @@ def marked(root: Path, title: str) -> Change:
 
 
 def print_ranking(rows: tuple[ImpactRow, ...], titles: Mapping[str, str], target: str, days: float) -> None:
-    """Print the ranking, whatever the width of the terminal."""
     console = open_console()
     if not rows:
         console.print(f"Nothing was measured on {target} in {days:g} days. Run the journeys first: synthprobe run.")
@@ -91,7 +89,6 @@ def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) ->
 
 
 def print_change(made: BoardChange) -> None:
-    """Print what a marked change did."""
     _console.print(f"{made.change.title}: could save at most {percent(made.ceiling)}")
     if made.note:
         _console.print(made.note)

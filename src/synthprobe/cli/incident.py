@@ -211,9 +211,7 @@ def note(
     if any(incident.id == unseen.id for incident in incidents.all()):
         raise ConfigurationError(f"{unseen.id} says that already: {journey} at {when:%H:%M} UTC. Nothing was changed.")
     incidents.put(unseen)
-    _console.print(
-        f"{unseen.id}: {who.role}: {text}. It ends with: synthprobe incident resolve {unseen.id}", markup=False
-    )
+    _console.print(f"{unseen.id}: {who.role}: {text}. It ends with: synthprobe incident resolve {unseen.id}")
 
 
 def _worth(id: str, by: str, worth: Worth, text: str) -> None:

@@ -61,7 +61,6 @@ class RecordedIncidents:
         """What a person must know of the history, as sentences."""
 
     def all(self, target: str | None = None) -> list[Incident]:
-        """Every incident that is known."""
         with pipeline.open_history(self._project) as history:
             found = history.incidents(target)
             self.notes, self.available = tuple(history.notes), history.available
@@ -69,7 +68,6 @@ class RecordedIncidents:
         return found
 
     def get(self, id: str) -> Incident:
-        """The incident of that id."""
         known = self.all()
         for incident in known:
             if incident.id == id:
@@ -87,7 +85,6 @@ class RecordedIncidents:
             self.notes = tuple(history.notes)
 
     def record(self, id: str, event: IncidentEvent) -> None:
-        """Add a line to an incident's record."""
         incident = self.get(id)
         self.put(replace(incident, events=(*incident.events, event)))
 

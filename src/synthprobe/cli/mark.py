@@ -96,7 +96,7 @@ def _accept(project: Project, target: str, slow: tuple[str, str], reason: str, l
             _console.print(f"note: {note}")
     for (_, path), state in sorted(accepted.items()):
         if level := read_state(state).accepted:
-            _console.print(f"{path or journey}: {level}.", markup=False)
+            _console.print(f"{path or journey}: {level}.")
 
 
 def _nothing_open(states: Mapping[tuple[str, str], bytes], journey: str, step: str) -> str:

@@ -75,7 +75,6 @@ class Measurements:
         return {id: journey.title for id, journey in self._journeys.items()}
 
     def measured(self, since: datetime, until: datetime, *, p95: bool = True) -> Window:
-        """What was measured between two moments."""
         budgets = remembered.budgets(self._latest)
         timed, walked, begun = remembered.timed(
             self._history, self._target.name, self._journeys, budgets, since, until, p95=p95
@@ -117,7 +116,6 @@ class Measurements:
         return msgspec.structs.replace(made, split=split(*ours), forecast=forecast)
 
     def board_data(self, rows: tuple[ImpactRow, ...], days: float, published: Iterable[PublishedRun]) -> BoardData:
-        """All that the board shows."""
         since = self._now - timedelta(days=days)
         lost = sum(counted.resets for counted in self._counted(since, self._now))
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()

@@ -112,8 +112,7 @@ def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:
     _console.print(table)
     _console.print(
         f"* declared here. {samples:,} samples without a bad one only show that less than {300 / samples:.2g} % are "
-        "bad.\n",
-        markup=False,
+        "bad.\n"
     )
 
 

@@ -38,7 +38,6 @@ StepKey = tuple[str, str]
 
 
 def now() -> datetime:
-    """The moment, UTC."""
     return datetime.now(UTC)
 
 
@@ -64,7 +63,6 @@ def timed(
     *,
     p95: bool = True,
 ) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...], tuple[Traffic, ...]]:
-    """What steps and backend operations took."""
     wholes: dict[str, StepSum] = {}
     steps: dict[StepKey, list[StepSum]] = defaultdict(list)
     for sums in history.step_sums(target, since, until, p95=p95):
@@ -163,7 +161,6 @@ def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tupl
 
 
 def verdicts(project: Project, target: str) -> list[Verdict]:
-    """The verdicts of a target's newest runs up to now."""
     until = now()
     found = {
         verdict.run.id: verdict
@@ -195,7 +192,6 @@ def _readable(paths: Iterable[Path]) -> Iterator[Verdict]:
 
 
 def journeys(run_verdicts: Iterable[Verdict]) -> dict[str, Journey]:
-    """The journeys as they were last known."""
     return {judgement.journey.id: judgement.journey for verdict in run_verdicts for judgement in verdict.journeys}
 
 

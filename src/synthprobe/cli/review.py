@@ -146,7 +146,6 @@ def ops_data(
     sleep: tuple[time, time] = (time(22), time(6)),
     zone: ZoneInfo | None = None,
 ) -> OpsData:
-    """Count the measures up to now."""
     now = remembered.now()
     incidents = RecordedIncidents(project)
     known = incidents.all(target)
@@ -187,7 +186,6 @@ def _pages_sent(project: Project, of: set[str]) -> list[Page] | None:
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """The time zone that was typed."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -195,7 +193,6 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 def night(text: str) -> tuple[time, time]:
-    """When people sleep, as it was typed."""
     try:
         start, end = (datetime.strptime(part, "%H:%M").time() for part in text.split("-"))
     except ValueError:

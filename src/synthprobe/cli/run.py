@@ -52,11 +52,9 @@ class _Output:
             self._console.print(line)
 
     def watching(self, folder: Path) -> AbstractContextManager[Callable[[str], None]]:
-        """Show how far a run is."""
         return LiveLine(folder, self._stream).shown()
 
     def show(self, verdict: Verdict, folder: Path) -> None:
-        """Say what was found, and where it is kept."""
         with suppress(OSError, SystemExit):
             self._console.print(summary(verdict))
         for note in verdict.notes:

@@ -51,7 +51,7 @@ def sweep_command(
         role = known_actor(by, project).role
         with pipeline.open_history(project) as history:
             entry = give_up_entry(chosen, history, give_up, reason=plain_line(reason), role=role)
-        console.print(f"Given up by {role}: {entry.kind} {entry.token}. {entry.reason}", markup=False)
+        console.print(f"Given up by {role}: {entry.kind} {entry.token}. {entry.reason}")
         return
     if reason or by:
         raise ConfigurationError("--reason and --by belong to an entry that is given up. Name it with --give-up TOKEN.")

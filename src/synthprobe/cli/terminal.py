@@ -123,7 +123,6 @@ def print_wrapped(console: Console, line: str) -> None:
 
 
 def until_interrupted(server: HTTPServer, name: str = "127.0.0.1") -> None:
-    """Serve until Ctrl-C."""
     open_console().print(f"Open http://{name}:{server.server_port}/  (Ctrl-C ends it)")
     try:
         server.serve_forever()

@@ -53,7 +53,6 @@ LookAgain = Callable[[Sequence[Suspicion]], LookedAgain]
 
 
 def shelf_of(project: Project) -> Shelf:
-    """The project's runbooks."""
     return read_shelf(project.root / project.config.runbooks, project.root)
 
 

@@ -62,7 +62,6 @@ def missed_slots(history: History, run: Run, interval_s: int) -> str:
 
 
 def last_day(history: History, config: Config, target: str, now: datetime) -> Coverage | None:
-    """How much of the last 24 hours somebody looked at a target."""
     slots = history.judged_slots(target, now - timedelta(days=7), now + timedelta(seconds=1))
     return _coverage(slots, target, now, config.interval_s, history.intervals(target))
 
@@ -106,7 +105,6 @@ def began_to_burn(history: History, config: Config, verdict: Verdict, windows: S
 
 
 def stand(project: Project, target: str, now: datetime) -> TargetStatus:
-    """How a target stands, by the slots in the project's history."""
     if not project.config.history.url and not (project.folder / "history.db").exists():
         return TargetStatus()
     day = timedelta(days=1)
@@ -198,7 +196,6 @@ def judge_objectives(
     windows: Sequence[Window] = (),
     intervals: Mapping[str, Interval] | None = None,
 ) -> tuple[ObjectiveStatus, ...]:
-    """How each journey stands against its objective."""
     from synthprobe.goals.objectives import judge_objective, slices
 
     passed = _passed(in_slots(seen, config.interval_s), now, config.interval_s)
@@ -231,14 +228,12 @@ def judge_objectives(
 
 
 def declared_objective(journey: str, table: ObjectiveConfig) -> Objective:
-    """The objective a table declares."""
     return Objective(
         journey=journey, percent=table.percent, window_days=table.window_days, count_degraded=table.count_degraded
     )
 
 
 def declared_rules(name: str, table: ObjectiveConfig) -> tuple[BurnRule, ...]:
-    """The burn-rate rules a table declares."""
     try:
         return tuple(
             BurnRule(factor=rule.factor, long_s=duration_s(rule.long), short_s=duration_s(rule.short))

@@ -72,12 +72,10 @@ def judge(
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> None:
-    """Write ``verdict.json`` in one move."""
     write_whole(folder / "verdict.json", msgspec.json.format(msgspec.json.encode(verdict)))
 
 
 def read_verdict(path: Path) -> Verdict:
-    """Read a verdict."""
     return _read(path, Verdict)
 
 
@@ -97,7 +95,6 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def newest_run(root: Path, folder: str) -> Path:
-    """The run that started last, of any target."""
     return _oldest_first(root, folder)[-1]
 
 

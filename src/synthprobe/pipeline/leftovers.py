@@ -19,7 +19,6 @@ _HOUR = timedelta(hours=1)
 
 
 def left_by(run_id: str, target: str, entries: Sequence[LedgerEntry]) -> list[str]:
-    """What a run left, as a sentence."""
     kinds = Counter(entry.kind for entry in entries if entry.run_id == run_id and entry.closed_at is None)
     if not kinds:
         return []

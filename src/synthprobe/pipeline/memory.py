@@ -22,7 +22,6 @@ from synthprobe.pipeline.run_state import (
     take_letters,
 )
 from synthprobe.project import Project
-from synthprobe.records.history import Retention
 from synthprobe.targets.secrets import read_address
 from synthprobe.triage.observations import observe
 
@@ -39,7 +38,6 @@ _CLOCK_WENT_BACK = (
 
 
 def open_history(project: Project, *, within_s: float = math.inf) -> History:
-    """Open the project's history."""
     from synthprobe.history.address import place_of, wrong_with
     from synthprobe.history.store import History  # a run is judged without it
 
@@ -51,17 +49,11 @@ def open_history(project: Project, *, within_s: float = math.inf) -> History:
             unusable = f"The history's url cannot be used. {wrong} Correct [history] url."
     except SynthprobeError as error:
         unusable = str(error)
-    keep = Retention(
-        raw_days=table.raw_days,
-        failures_days=table.failures_days,
-        hourly_days=table.hourly_days,
-        daily_days=table.daily_days,
-    )
     history = History.open(
         folder / "history.db",
         shared=place_of(place, project.root) if place else "",
         unusable=unusable,
-        retention=keep,
+        retention=table,
         within_s=within_s,
     )
     take_over(history, folder)
@@ -94,7 +86,6 @@ def _slots(runs: Path) -> Iterator[str]:
 
 
 def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[str]:
-    """Take judged runs into an open history."""
     if not history.available:
         return []
     unread, taken = [], []

@@ -38,7 +38,6 @@ def running(pid: int, created: float) -> psutil.Process | None:
 
 
 def own(folder: Path) -> None:
-    """Note that a run belongs to this process."""
     import psutil
 
     (folder / _OWNER).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
@@ -67,7 +66,6 @@ def is_remembered(folder: Path, store: str = "") -> bool:
 
 
 def mark_remembered(folder: Path, history: History) -> None:
-    """Note that a run is in the history."""
     (folder / _MARK).write_text(history.id, "utf-8")
 
 
@@ -79,12 +77,10 @@ class RunIncidents(Struct, frozen=True, kw_only=True):
 
 
 def read_incidents(path: Path) -> RunIncidents:
-    """Read what a run left."""
     return read_record(path, RunIncidents, RunIncidents())
 
 
 def write_incidents(folder: Path, left: RunIncidents) -> None:
-    """Write it in one move."""
     write_whole(folder / INCIDENTS, msgspec.json.encode(left))
 
 

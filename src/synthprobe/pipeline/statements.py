@@ -63,7 +63,6 @@ def add_snapshot(project: Project, target: str, snapshot: Snapshot) -> Path:
 
 
 def read_counted(project: Project, target: str, since: datetime, until: datetime) -> list[Counted]:
-    """What a target's database counted between two moments."""
     found = _read(_path(project, target), since, until)
     if target == project.config.default_target:
         whole = _read_whole(project.folder / ONE_FILE)

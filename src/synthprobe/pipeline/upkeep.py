@@ -34,7 +34,6 @@ def tidy_if_due(project: Project) -> None:
 
 
 def tidy(state: Path, keep: KeepConfig, now: float) -> list[Path]:
-    """Remove what is kept no longer."""
     gone: list[Path] = []
     for target in _entries(state / "runs"):
         gone += _runs(_entries(target), keep, now)

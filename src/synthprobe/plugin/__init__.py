@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
     gate.add_options(parser)
 
 

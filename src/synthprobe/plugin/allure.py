@@ -370,7 +370,6 @@ class AllureCollector:
 
 
 def hear_allure(config: pytest.Config, collector: AllureCollector, is_journey: Callable[[pytest.Item], bool]) -> None:
-    """Hear what is told to Allure in a session."""
     own = AuthorsAllure(config, is_journey, collector)
     config.pluginmanager.register(own, "synthprobe-authors-allure")
     config.pluginmanager.register(collector, "synthprobe-allure")

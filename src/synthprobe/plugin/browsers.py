@@ -72,7 +72,6 @@ class SessionBrowsers:
             self.evidence.drop()
 
     def explain(self, failure: Failure, *, of_page: bool) -> Failure:
-        """The failure, as the wall knows it."""
         return self._wall.explain(failure, of_page=of_page) if self._wall is not None else failure
 
     def refused(self) -> tuple[list[str], dict[str, int]]:

@@ -118,13 +118,11 @@ def add_labels(test: TestResult, item: Any) -> None:
 
 
 def set_status(item: ExecutableItem, error: BaseException | None, traceback: Any) -> None:
-    """Say how a step or a fixture ended."""
     item.status = allure.get_status(error)
     item.statusDetails = allure.get_status_details(type(error) if error is not None else None, error, traceback)
 
 
 def history_id(full_name: str, shown: list[Parameter], originals: dict[str, Any]) -> str:
-    """What names the history of a test with these parameters."""
     return str(allure.get_history_id(full_name, shown, originals))
 
 
@@ -134,5 +132,4 @@ def full_link(config: pytest.Config, url: str, link_type: str) -> str:
 
 
 def word(given: Any) -> str:
-    """A label's value as a text."""
     return str(getattr(given, "value", given))

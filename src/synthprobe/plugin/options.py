@@ -48,7 +48,6 @@ def project_root(config: pytest.Config) -> Path:
 
 
 def project_of(config: pytest.Config) -> Project:
-    """The session's project, read once."""
     if _PROJECT not in config.stash:
         try:
             config.stash[_PROJECT] = Project.at(project_root(config))
@@ -63,7 +62,6 @@ def target_name(config: pytest.Config) -> str | None:
 
 
 def wants_journeys(config: pytest.Config) -> bool:
-    """Whether this session was asked to run journeys."""
     return concern_of(config).journeys
 
 
@@ -272,7 +270,6 @@ def _refuse_names_twice(file: str, body: Iterable[ast.stmt], collected: Collecti
 
 
 def mutates_of(item: pytest.Item) -> tuple[str, ...]:
-    """What a journey declares that it changes."""
     found: list[str] = []
     for mark in item.iter_markers("mutates"):
         words = bool(mark.args) and all(isinstance(what, str) and what for what in mark.args)

@@ -141,7 +141,6 @@ __all__ = ["QuietConsole", "is_quiet"]
 
 
 def header(session: JourneySession) -> list[str]:
-    """Against what journeys run."""
     note = proxy_note(project_of(session.config).environ, session.target)
     against = f"synthprobe: target {session.target.name} at {session.target.base_url}, run {session.run_id}"
     return [against, *([f"synthprobe: {note}"] if note else [])]

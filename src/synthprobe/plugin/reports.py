@@ -92,7 +92,6 @@ def redact_sections(item: pytest.Item, redactor: Redactor) -> None:
 
 
 def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Redactor, *, plain: bool) -> None:
-    """Mask all that a report would show or send."""
 
     def clean(text: str) -> str:
         return plain_text(redactor.text(text)) if plain else redactor.text(text)

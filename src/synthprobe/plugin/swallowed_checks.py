@@ -16,7 +16,6 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def is_check(node: ast.AST) -> bool:
-    """Whether a part of a test can end it."""
     return isinstance(node, ast.Assert) or (
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHECKS
     )
@@ -132,10 +131,8 @@ def last_name(value: ast.AST) -> str:
 
 
 def called(value: ast.AST) -> str:
-    """The name of the function that an expression calls."""
     return last_name(value.func) if isinstance(value, ast.Call) else ""
 
 
 def short(node: ast.AST) -> str:
-    """What stands there, in a line."""
     return textwrap.shorten(ast.unparse(node), 80)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from synthprobe.records.incident import Observation
 from synthprobe.records.result import Outcome
@@ -17,13 +18,16 @@ MOST_LETTERS = 20_000
 """How long messages are kept that were delivered."""
 
 
-class Retention(Struct, frozen=True, kw_only=True):
+Days = Annotated[float, Meta(ge=1, le=3_660)]
+
+
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long the history keeps what."""
 
-    raw_days: float = 14
-    failures_days: float = 90
-    hourly_days: float = 90
-    daily_days: float = 396
+    raw_days: Days = 14
+    failures_days: Days = 90
+    hourly_days: Days = 90
+    daily_days: Days = 396
 
 
 class StepSample(Struct, frozen=True, kw_only=True):

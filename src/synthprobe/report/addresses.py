@@ -13,7 +13,6 @@ PAGE = "index.html"
 
 
 def run_folder(run: Run) -> str:
-    """Where a run stands in the site."""
     return f"runs/{safe_name(run.target)}/{safe_name(run.id)}"
 
 
@@ -32,7 +31,6 @@ def card_anchor(incident: str, target: str = "", journey: str = "") -> str:
 
 
 def card_address(page: str, incident: str) -> str:
-    """Where a page shows an incident."""
     return f"{page}#{quote(card_anchor(incident))}" if page else ""
 
 

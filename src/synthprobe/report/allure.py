@@ -173,7 +173,6 @@ def _clean(made: Path, output: Path, viewer: Path, warn: Callable[[str], None]) 
 
 
 def _count(made: Path) -> int:
-    """How many tests the report itself counts."""
     try:
         total = json.loads((made / "widgets" / "statistic.json").read_text("utf-8")).get("total", 0)
     except (OSError, ValueError, AttributeError):

@@ -265,7 +265,6 @@ def _links(
 
 
 def _describe(results: Path, verdict: Verdict) -> None:
-    """The report's own lines on where and what was looked at."""
     run = verdict.run
     lines = {
         "Target": run.target,

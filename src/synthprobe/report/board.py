@@ -120,7 +120,6 @@ def render_board(data: BoardData, site: Path) -> Path:
 
 
 def waiting(ms: float | None) -> str:
-    """Time that users wait in a day, as people read it."""
     if ms is None:
         return "–"
     for size, unit in ((3_600_000, "h"), (60_000, "min"), (1000, "s")):
@@ -131,14 +130,12 @@ def waiting(ms: float | None) -> str:
 
 
 def milliseconds(ms: float | None) -> str:
-    """One duration, as people read it."""
     if ms is None:
         return "–"
     return f"{ms:.1f} ms" if ms < 10 else duration(ms / 1000)
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage."""
     if share is None:
         return "–"
     value = 100 * share
@@ -146,7 +143,6 @@ def percent(share: float | None) -> str:
 
 
 def length_of(days: float) -> str:
-    """Length of a window, as people read it."""
     if days >= 1:
         return f"{days:.3g} day{'' if days == 1 else 's'}"
     return waiting(days * 86_400_000)
@@ -158,7 +154,6 @@ def journey_page(id: str) -> str:
 
 
 def step_anchor(title: str) -> str:
-    """Anchor of a step on its journey's page."""
     return f"step-{hashlib.sha256(title.encode()).hexdigest()[:8]}"
 
 

@@ -167,7 +167,6 @@ def _severity(card: Card) -> int:
 
 
 def journey_views(run: PublishedRun, standing: TargetStatus) -> dict[str, dict[str, Any]]:
-    """What the page shows of each journey, by its id."""
     of = {status.objective.journey: status for status in standing.objectives}
     return {judged.journey.id: _view(run, judged, of.get(judged.journey.id)) for judged in run.verdict.journeys}
 
@@ -230,7 +229,6 @@ def broken_step(judged: JourneyVerdict) -> str:
 
 
 def _sentence(judged: JourneyVerdict) -> str:
-    """What is wrong, in one line."""
     if judged.outcome == "degraded" and judged.degradations:
         return " ".join(found.sentence for found in judged.degradations)
     return judged.cause or "Nothing more is known."

@@ -69,7 +69,6 @@ class Index(Struct, frozen=True, kw_only=True):
         return run_addresses({entry.at: entry.page for entry in self.runs if entry.page})
 
     def packed(self) -> str:
-        """As it travels in the page."""
         return base64.b64encode(gzip.compress(msgspec.json.encode(self), mtime=0)).decode()
 
 
@@ -119,7 +118,6 @@ def _read_record(store: Store, path: str, warn: Callable[[str], None]) -> Publis
 def entry_of(
     verdict: Verdict, *, files: Iterable[str] = (), size: int = 0, label: str = "", whole: bool = False
 ) -> Entry:
-    """A run as it stands in the index."""
     return Entry(
         folder=run_folder(verdict.run),
         target=verdict.run.target,
@@ -135,7 +133,6 @@ def entry_of(
 
 
 def with_run(index: Index, entry: Entry, record: PublishedRun) -> Index:
-    """The index with one run more."""
     runs = {run.folder: run for run in (*index.runs, entry)}
     sightings = dict(index.sightings)
     for id in incidents_of(record):  # the first and the newest run that show it

@@ -36,7 +36,6 @@ class RunProgress:
         self.total = 0
 
     def look(self) -> None:
-        """Read what was added."""
         if not self.total:
             self.total = len(read_record(self._folder / "collected.json", list[Journey], []))
         for path in (self._folder / "progress").glob("*.jsonl"):

@@ -51,7 +51,6 @@ def find_node() -> Path | None:
 
 
 def find_npm() -> list[str] | None:
-    """Find npm."""
     found = shutil.which("npm", path=ENVIRONMENT.get("PATH", ""))
     if found is not None:
         return [found]
@@ -60,7 +59,6 @@ def find_npm() -> list[str] | None:
 
 
 def allure_version() -> str:
-    """The Allure version this synthprobe is made for."""
     version: str = json.loads((_PACKAGE / "package.json").read_text("utf-8"))["dependencies"]["allure"]
     return version
 
@@ -72,7 +70,6 @@ def allure_home() -> Path:
 
 
 def find_allure() -> list[str] | None:
-    """Find the pinned Allure command line."""
     script = allure_home() / "node_modules" / "allure" / "cli.js"
     node = find_node()
     return [str(node), str(script)] if node is not None and script.is_file() else None

@@ -45,7 +45,6 @@ STALE_S = 3600.0
 
 
 def headline(verdict: Verdict) -> str:
-    """Say in one sentence how the target is."""
     total, where = len(verdict.journeys), f"on {verdict.run.target}"
     if verdict.not_due and total:
         where += f"; {verdict.not_due} not due"

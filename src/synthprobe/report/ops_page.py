@@ -34,7 +34,6 @@ class OpsData(Struct, frozen=True, kw_only=True):
 
 
 def render_ops(data: OpsData, site: Path) -> Path:
-    """Write the page."""
     known = {measure.id: measure for measure in data.measures.measures}
     groups = [(title, [known[id] for id in ids if id in known]) for title, ids in _GROUPS]
     html = (

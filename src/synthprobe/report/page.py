@@ -39,7 +39,6 @@ def duration(seconds: float, is_score: bool = False) -> str:
 
 
 def utc(moment: datetime) -> str:
-    """A moment as people read it."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

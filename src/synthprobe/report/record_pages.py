@@ -22,7 +22,6 @@ Sighting = tuple[str, str, datetime]
 
 
 def incidents_of(run: PublishedRun) -> set[str]:
-    """Ids of the incidents that a run shows."""
     return {judged.incident for judged in run.verdict.journeys if judged.incident}
 
 
@@ -50,7 +49,6 @@ def incident_page(
 
 
 def incident_list(incidents: Iterable[Incident]) -> str:
-    """The list of incidents, open ones first."""
     ordered = sorted(incidents, key=lambda incident: (incident.state == "resolved", -incident.opened_at.timestamp()))
     return pages().get_template("incidents.html.j2").render(root="../", badges=BADGES, incidents=ordered)
 
@@ -61,6 +59,5 @@ def _chart(incident: Incident, standing: TargetStatus, addresses: Mapping[int, s
 
 
 def run_list(runs: Iterable[Entry]) -> str:
-    """The list of the published runs, newest first."""
     ordered = sorted(runs, key=lambda run: run.at, reverse=True)
     return pages().get_template("runs.html.j2").render(root="../", badges=BADGES, runs=ordered)

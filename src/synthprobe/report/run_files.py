@@ -213,7 +213,6 @@ def files_made(make: Callable[[Path], object]) -> dict[str, bytes]:
 
 
 def write_all(store: Store, files: Mapping[str, bytes]) -> None:
-    """Write files, several at a time."""
     with ThreadPoolExecutor(_WRITERS) as pool:
         for done in [pool.submit(store.put, path, data) for path, data in files.items()]:
             done.result()

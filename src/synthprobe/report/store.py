@@ -95,7 +95,6 @@ class FolderStore:
             raise ReportError(f"{self.shown} cannot be read: {error.strerror}. Check its rights.") from error
 
     def put(self, path: str, data: bytes) -> None:
-        """Write a file."""
         try:
             (self._root / path).parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._root / path, data)
@@ -105,7 +104,6 @@ class FolderStore:
             ) from error
 
     def replace(self, path: str, data: bytes, tag: Any) -> bool:
-        """Write a file while nobody else may."""
         from filelock import FileLock
 
         try:
@@ -133,7 +131,6 @@ class FolderStore:
                     above.rmdir()
 
     def listed(self, prefix: str) -> Iterator[Seen]:
-        """Files below a prefix."""
         for place in sorted((self._root / prefix).rglob("*")):
             with suppress(FileNotFoundError):  # somebody else removed it meanwhile
                 found = place.stat()
@@ -178,7 +175,6 @@ class BucketStore:
         self._put(path, data, "overwrite")
 
     def replace(self, path: str, data: bytes, tag: Any) -> bool:
-        """Write an object on condition."""
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         try:
@@ -188,7 +184,6 @@ class BucketStore:
         return True
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Remove objects."""
         import obstore
         from obstore.exceptions import NotFoundError
 
@@ -203,7 +198,6 @@ class BucketStore:
                         obstore.delete(self._store, path)
 
     def listed(self, prefix: str) -> Iterator[Seen]:
-        """Objects below a prefix."""
         import obstore
 
         with self._sentences(f"list {prefix}"):
@@ -291,7 +285,6 @@ def is_text(kind: str) -> bool:
 
 
 def media_type(path: str) -> str:
-    """What a file is, by its name."""
     kind, _ = mimetypes.guess_type(path)
     return kind or "application/octet-stream"
 

@@ -19,7 +19,6 @@ def percent(value: float | None) -> str:
 
 
 def watched(standing: TargetStatus) -> dict[str, Any] | None:
-    """How much of the last hours was looked at."""
     coverage = standing.coverage
     if coverage is None:
         return None
@@ -34,7 +33,6 @@ def watched(standing: TargetStatus) -> dict[str, Any] | None:
 
 
 def objective(status: ObjectiveStatus | None) -> dict[str, Any] | None:
-    """How a journey stands against its objective."""
     if status is None:
         return None
     return {

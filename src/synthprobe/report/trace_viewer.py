@@ -25,7 +25,6 @@ _GUARD = Path(__file__).with_name("trace_guard.js")
 
 
 def viewer_link(trace: str) -> str:
-    """Where a published trace opens in one click."""
     return f"{VIEWER}/index.html?trace={quote(quote('../' + trace), safe='')}"
 
 

@@ -23,12 +23,10 @@ _ENDINGS = {
 
 
 def last_words_file(folder: Path) -> Path:
-    """Where pytest writes its last words."""
     return (folder / _FILE).absolute()
 
 
 def read_last_words(folder: Path) -> list[LastWords]:
-    """Everything that was said, oldest first."""
     return list(read_lines(last_words_file(folder), LastWords))
 
 

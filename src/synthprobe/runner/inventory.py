@@ -39,7 +39,6 @@ def journey_places(project: Project, targets: Iterable[Target]) -> tuple[str, ..
 
 
 def source_revision(project: Project) -> str:
-    """A hash of the journeys' source and of the configuration."""
     digest = hashlib.sha256()
     files = {project.root / name for name in ("synthprobe.toml", "pyproject.toml", "pytest.ini", "conftest.py")}
     for folder in project.config.journeys:
@@ -50,17 +49,14 @@ def source_revision(project: Project) -> str:
 
 
 def inventory_file(state: Path, target: str) -> Path:
-    """Where the inventory of the last complete run is kept."""
     return state / "state" / target / "inventory.json"
 
 
 def read_inventory(path: Path) -> Inventory | None:
-    """The inventory of the last complete run."""
     return read_record(path, Inventory, None)
 
 
 def write_inventory(path: Path, inventory: Inventory) -> None:
-    """Keep an inventory for the next run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, msgspec.json.encode(inventory))
 
@@ -68,7 +64,6 @@ def write_inventory(path: Path, inventory: Inventory) -> None:
 def disappeared(
     known: Inventory | None, revision: str, collected: Sequence[Journey]
 ) -> tuple[tuple[Journey, ...], bool]:
-    """Journeys of the last run that are not there any more."""
     if known is None:
         return (), True
     now = {journey.id for journey in collected}

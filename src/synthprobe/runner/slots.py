@@ -30,7 +30,6 @@ _SCRATCH = "synthprobe-run-"
 
 
 def runs_folder(state: Path, target: str) -> Path:
-    """Where the runs of a target are."""
     return state / "runs" / target
 
 
@@ -130,7 +129,6 @@ def _overtake(held: Lease) -> str:
 
 
 def owned(state: Path, target: str) -> Path | None:
-    """The run this process began last."""
     found = None
     with suppress(OSError):
         for folder in sorted(runs_folder(state, target).iterdir()):
