@@ -222,9 +222,9 @@ def board_ms(place: str, here: Path) -> tuple[float, float]:
     """Milliseconds of the ranking, and of all pages of the board."""
     root, config = project(place, here)
     target = config.target("demo")
-    with remembered.opened(Project(root, config), "demo") as history:
+    with remembered.opened(Project(root, config), "demo") as past:
         began = time.perf_counter()
-        rows = Measurements(Project(root, config), target, history).ranked(7)
+        rows = Measurements(past).ranked(7)
         middle = time.perf_counter()
     assert len(rows) == JOURNEYS * STEPS + STEPS  # an operation is one row wherever it runs
     began_page = time.perf_counter()

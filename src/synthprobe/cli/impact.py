@@ -32,9 +32,9 @@ def make_board(
     project: Project, target: Target, site: Path, days: float = DAYS, runs: Iterable[PublishedRun] = ()
 ) -> Path:
     """Make the board's pages of a target, with links to the runs that are published."""
-    with remembered.opened(project, target.name) as history:
-        past = Measurements(project, target, history)
-        return render_board(past.board_data(past.ranked(days), days, runs), site)
+    with remembered.opened(project, target.name) as past:
+        known = Measurements(past)
+        return render_board(known.board_data(known.ranked(days), days, runs), site)
 
 
 def marked(root: Path, title: str) -> Change:

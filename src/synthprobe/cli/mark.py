@@ -72,8 +72,8 @@ def mark(
 
 
 def _print_ceiling(project: Project, target: Target, change: Change) -> None:
-    with remembered.opened(project, target.name) as history:
-        window = Measurements(project, target, history).measured(change.at - timedelta(days=7), change.at)
+    with remembered.opened(project, target.name) as past:
+        window = Measurements(past).measured(change.at - timedelta(days=7), change.at)
     ranked = window.ranked()
     most = ceiling(ranked, change.operation)
     kind = next((KINDS[row.kind][0].lower() for row in ranked if row.name == change.operation), "")

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.cli import remembered
 from synthprobe.cli.objectives import statuses
+from synthprobe.cli.remembered import Past
 from synthprobe.detection.watch import read_state
 from synthprobe.goals.impact import ceiling, compare, rank, split
 from synthprobe.goals.statements import statement_totals
 from synthprobe.pipeline.statements import read_counted
-from synthprobe.project import Project
 from synthprobe.records.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
-from synthprobe.records.journey import Journey
 from synthprobe.records.latency import StepSeries
-from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney
 from synthprobe.report.cards import PublishedRun
 from synthprobe.report.charts import thinned
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
-from synthprobe.targets.target import Target
-
-if TYPE_CHECKING:
-    from synthprobe.history.store import History
 
 Points = tuple[tuple[datetime, float], ...]
 
@@ -55,30 +46,17 @@ class Window(Struct, frozen=True, kw_only=True):
 class Measurements:
     """What is known of a target's past."""
 
-    def __init__(self, project: Project, target: Target, history: History) -> None:
-        self._project = project
-        self._target = target
-        self._history = history
-        self._now = remembered.now()
+    def __init__(self, past: Past) -> None:
+        self._past, self._now = past, past.now
+        self._project, self._history, self._target = past.project, past.history, past.target
 
-    @cached_property
-    def _latest(self) -> list[Verdict]:
-        return remembered.verdicts(self._project, self._target.name)
-
-    @cached_property
-    def _journeys(self) -> dict[str, Journey]:
-        return remembered.journeys(self._latest)
-
-    @cached_property
+    @property
     def titles(self) -> dict[str, str]:
         """What a person reads, by the journey's id."""
-        return {id: journey.title for id, journey in self._journeys.items()}
+        return {id: journey.title for id, journey in self._past.journeys.items()}
 
     def measured(self, since: datetime, until: datetime, *, p95: bool = True) -> Window:
-        budgets = remembered.budgets(self._latest)
-        timed, walked, begun = remembered.timed(
-            self._history, self._target.name, self._journeys, budgets, since, until, p95=p95
-        )
+        timed, walked, begun = self._past.timed(since, until, p95=p95)
         operations = timed + statement_totals(self._counted(since, until))
         return Window(operations=operations, walked=walked, begun=begun, days=(until - since) / timedelta(days=1))
 
@@ -119,17 +97,13 @@ class Measurements:
         since = self._now - timedelta(days=days)
         lost = sum(counted.resets for counted in self._counted(since, self._now))
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()
-        standing = {status.objective.journey: status for status in statuses(self._project, self._target.name)}
-        grids, lines, marks = (
-            remembered.days(self._history, self._target.name, self._now, DAYS),
-            self._points(since),
-            remembered.alarms(self._history, self._target.name, since),
-        )
-        budgets, usual = remembered.budgets(self._latest), self._usual()
+        standing = {status.objective.journey: status for status in statuses(self._project, self._target)}
+        grids, lines, marks = self._past.days(DAYS), self._points(since), self._past.alarms(since)
+        budgets, usual, journeys = self._past.budgets, self._usual(), self._past.journeys
         links, traces, runs = self._published(published)
-        known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
+        known = dict.fromkeys([*journeys, *(journey for journey, _ in lines), *grids])
         return BoardData(
-            target=self._target.name,
+            target=self._target,
             made_at=self._now,
             window_days=days,
             rows=tuple(
@@ -151,8 +125,8 @@ class Measurements:
                 BoardJourney(
                     id=id,
                     title=self.titles.get(id, id),
-                    owner=self._journeys[id].owner if id in self._journeys else "",
-                    uses_per_day=self._journeys[id].uses_per_day if id in self._journeys else None,
+                    owner=journeys[id].owner if id in journeys else "",
+                    uses_per_day=journeys[id].uses_per_day if id in journeys else None,
                     days=grids.get(id, ()),
                     steps=tuple(
                         replace(
@@ -177,15 +151,15 @@ class Measurements:
     def _points(self, since: datetime) -> dict[tuple[str, str], Points]:
         """Moments and milliseconds, by journey and step."""
         found: dict[tuple[str, str], Points] = {}
-        for id, steps in self._history.steps(self._target.name).items():
-            measured = remembered.series(self._history, self._target.name, id, steps, since, self._now)
+        for id, steps in self._history.steps(self._target).items():
+            measured = self._past.series(id, steps, since)
             for step, samples in measured.items():
                 points = sorted((sample.at, sample.total_ms / sample.count) for sample in samples)
                 found[id, step] = tuple(thinned(points))  # a year of all steps would fill the memory
         return found
 
     def _usual(self) -> dict[tuple[str, str], StepSeries]:
-        states = self._history.detector_states(self._target.name, location=self._project.config.location)
+        states = self._history.detector_states(self._target, location=self._project.config.location)
         least_ms = self._project.config.least_slowdown_ms
         return {key: read_state(state).series(key[1], least_ms) for key, state in states.items()}
 
@@ -214,7 +188,7 @@ class Measurements:
         return pages, traces, {run.verdict.run.started_at: f"{run.folder}/index.html" for run in runs}
 
     def _counted(self, since: datetime, until: datetime) -> list[Counted]:
-        return read_counted(self._project, self._target.name, since, until)
+        return read_counted(self._project, self._target, since, until)
 
 
 def _in_order(

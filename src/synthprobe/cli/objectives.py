@@ -64,11 +64,9 @@ def print_statuses(found: Sequence[ObjectiveStatus]) -> None:
 
 def statuses(project: Project, target: str) -> list[ObjectiveStatus]:
     """How each journey stands, in the slots that scheduled runs judged; a run by hand judges none."""
-    now = remembered.now()
-    since = coverage.since(project.config, now)
-    with remembered.opened(project, target) as history:
-        seen = remembered.observations(history, target, since, now)
-        began, windows = history.first_judged(target), read_windows(project.root / project.config.windows)
+    with remembered.opened(project, target) as past:
+        history, now, windows = past.history, past.now, read_windows(project.root / project.config.windows)
+        seen, began = past.observations(coverage.since(project.config, now)), history.first_judged(target)
         return list(coverage.judge_objectives(project.config, seen, now, began, windows, history.intervals(target)))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def now() -> datetime:
 
 
 @contextmanager
-def opened(project: Project, target: str) -> Iterator[History]:
+def opened(project: Project, target: str) -> Iterator[Past]:
     """Open the history to read it, with the runs that it has not taken in yet."""
     with pipeline.open_history(project) as history:
         unread = pipeline.take_in(history, project.folder / "runs" / target)
@@ -50,114 +51,130 @@ def opened(project: Project, target: str) -> Iterator[History]:
             raise HistoryError(" ".join(history.notes))
         for note in (*unread, *history.notes):
             typer.echo(f"note: {note}", err=True)
-        yield history
+        yield Past(project, target, history)
 
 
-def timed(
-    history: History,
-    target: str,
-    known: Mapping[str, Journey],
-    budgets: Mapping[StepKey, float | None],
-    since: datetime,
-    until: datetime,
-    *,
-    p95: bool = True,
-) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...], tuple[Traffic, ...]]:
-    wholes: dict[str, StepSum] = {}
-    steps: dict[StepKey, list[StepSum]] = defaultdict(list)
-    for sums in history.step_sums(target, since, until, p95=p95):
-        if not sums.step:
-            wholes[sums.journey] = sums
-        elif " › " not in sums.step and sums.count:
-            steps[sums.journey, _AGAIN.sub("", sums.step)].append(sums)
-    totals = [_total(key, step_sums, budgets.get(key)) for key, step_sums in steps.items()]
-    walked, begun = [], []
-    for id, whole in sorted(wholes.items()):
-        journey = known.get(id)
-        uses, title = (journey.uses_per_day, journey.title) if journey else (None, id)
-        begun += [Traffic(journey=id, runs=whole.tried, uses_per_day=uses, title=title)] if whole.tried else []
-        walked += [Traffic(journey=id, runs=whole.count, uses_per_day=uses, title=title)] if whole.count else []
-    return (*totals, *backend_totals(history.operations(target, since, until, p95=p95))), tuple(walked), tuple(begun)
+class Past:
+    """What is known of a target up to now."""
 
+    def __init__(self, project: Project, target: str, history: History) -> None:
+        self.project, self.target, self.history, self.now = project, target, history, now()
 
-def series(
-    history: History, target: str, journey: str, steps: Iterable[str], since: datetime, until: datetime
-) -> dict[str, list[StepSample]]:
-    """How long the steps of a journey took, of the attempts that reached their end."""
-    outer = [path for path in steps if " › " not in path]
-    measured = {
-        path: [sample for sample in samples if since <= sample.at < until]
-        for path, samples in history.series(target, journey, ("", *outer), since).items()
-    }
-    whole = measured.get("", [])
-    ended = {sample.at for sample in whole if sample.count > sample.failed}
-    broken = {sample.at for sample in whole if sample.failed} - ended
-    found: dict[str, list[StepSample]] = defaultdict(list)
-    for path in outer:
-        kept = [
-            sample
-            for sample in measured.get(path, [])
-            if not sample.failed and not (sample.span_s == 0 and sample.at in broken)
+    @cached_property
+    def _latest(self) -> list[Verdict]:
+        return verdicts(self.project, self.target)
+
+    @cached_property
+    def journeys(self) -> dict[str, Journey]:
+        """The journeys as they were last known."""
+        return journeys(self._latest)
+
+    @cached_property
+    def budgets(self) -> dict[StepKey, float | None]:
+        """What each step may take, as it was last declared."""
+        return {
+            (judgement.journey.id, step.title): step.budget_s * 1000 if step.budget_s else None
+            for verdict in self._latest
+            for judgement in verdict.journeys
+            for result in judgement.results
+            for step in result.steps
+        }
+
+    def timed(
+        self, since: datetime, until: datetime, *, p95: bool
+    ) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...], tuple[Traffic, ...]]:
+        """What steps and backend operations took, and how often journeys were walked to their end, and begun."""
+        wholes: dict[str, StepSum] = {}
+        steps: dict[StepKey, list[StepSum]] = defaultdict(list)
+        for sums in self.history.step_sums(self.target, since, until, p95=p95):
+            if not sums.step:
+                wholes[sums.journey] = sums
+            elif " › " not in sums.step and sums.count:
+                steps[sums.journey, _AGAIN.sub("", sums.step)].append(sums)
+        totals = [_total(key, step_sums, self.budgets.get(key)) for key, step_sums in steps.items()]
+        totals += backend_totals(self.history.operations(self.target, since, until, p95=p95))
+        walked, begun = [], []
+        for id, whole in sorted(wholes.items()):
+            journey = self.journeys.get(id)
+            uses, title = (journey.uses_per_day, journey.title) if journey else (None, id)
+            begun += [Traffic(journey=id, runs=whole.tried, uses_per_day=uses, title=title)] if whole.tried else []
+            walked += [Traffic(journey=id, runs=whole.count, uses_per_day=uses, title=title)] if whole.count else []
+        return tuple(totals), tuple(walked), tuple(begun)
+
+    def series(self, journey: str, steps: Iterable[str], since: datetime) -> dict[str, list[StepSample]]:
+        """How long the steps of a journey took, of the attempts that reached their end."""
+        outer = [path for path in steps if " › " not in path]
+        measured = {
+            path: [sample for sample in samples if since <= sample.at < self.now]
+            for path, samples in self.history.series(self.target, journey, ("", *outer), since).items()
+        }
+        whole = measured.get("", [])
+        ended = {sample.at for sample in whole if sample.count > sample.failed}
+        broken = {sample.at for sample in whole if sample.failed} - ended
+        found: dict[str, list[StepSample]] = defaultdict(list)
+        for path in outer:
+            kept = [
+                sample
+                for sample in measured.get(path, [])
+                if not sample.failed and not (sample.span_s == 0 and sample.at in broken)
+            ]
+            if kept:
+                found[_AGAIN.sub("", path)] += kept
+        return found
+
+    def observations(self, since: datetime) -> list[Observation]:
+        """What scheduled runs said of each slot, with the cause where it is still known."""
+        records = {
+            (observation.journey, observation.slot, observation.outcome): observation
+            for observation in self.history.observations(self.target, last=1_000_000)
+        }
+        return [
+            records.get((journey, slot.slot, outcome)) or slot.observation(self.target, journey, outcome)
+            for slot in self.history.judged_slots(self.target, since, self.now)
+            for journey, outcome in slot.outcomes.items()
         ]
-        if kept:
-            found[_AGAIN.sub("", path)] += kept
-    return found
 
+    def days(self, length: int) -> dict[str, tuple[Day, ...]]:
+        """The worst outcome of each day of each journey."""
+        seen: dict[str, dict[date, Counter[Outcome]]] = defaultdict(lambda: defaultdict(Counter))
+        since, until = self.now - timedelta(days=length), self.now + timedelta(seconds=1)
+        slots = self.history.judged_slots(self.target, since, until)
+        judged = {(journey, slot.slot) for slot in slots for journey in slot.outcomes}
+        for slot in slots:
+            for journey, outcome in slot.outcomes.items():
+                seen[journey][slot.at.astimezone(UTC).date()][outcome] += 1
+        for observation in self.history.observations(self.target, last=BY_HAND):
+            if (observation.journey, observation.slot) not in judged:
+                seen[observation.journey][observation.at.astimezone(UTC).date()][observation.outcome] += 1
+        worst: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "passed")
+        made: dict[str, tuple[Day, ...]] = {}
+        for journey, found in seen.items():
+            states = {day: next((state for state in worst if count[state]), None) for day, count in found.items()}
+            made[journey] = tuple(
+                Day(day=day, state=state, runs=found[day].total() - found[day]["skipped"], bad=found[day][state])
+                for day, state in states.items()
+                if state is not None and state != "skipped"
+            )
+        return made
 
-def observations(history: History, target: str, since: datetime, until: datetime) -> list[Observation]:
-    """What scheduled runs said of each slot, with the cause where it is still known."""
-    records = {
-        (observation.journey, observation.slot, observation.outcome): observation
-        for observation in history.observations(target, last=1_000_000)
-    }
-    return [
-        records.get((journey, slot.slot, outcome)) or slot.observation(target, journey, outcome)
-        for slot in history.judged_slots(target, since, until)
-        for journey, outcome in slot.outcomes.items()
-    ]
-
-
-def days(history: History, target: str, now: datetime, length: int) -> dict[str, tuple[Day, ...]]:
-    """The worst outcome of each day of each journey."""
-    seen: dict[str, dict[date, Counter[Outcome]]] = defaultdict(lambda: defaultdict(Counter))
-    slots = history.judged_slots(target, now - timedelta(days=length), now + timedelta(seconds=1))
-    judged = {(journey, slot.slot) for slot in slots for journey in slot.outcomes}
-    for slot in slots:
-        for journey, outcome in slot.outcomes.items():
-            seen[journey][slot.at.astimezone(UTC).date()][outcome] += 1
-    for observation in history.observations(target, last=BY_HAND):
-        if (observation.journey, observation.slot) not in judged:
-            seen[observation.journey][observation.at.astimezone(UTC).date()][observation.outcome] += 1
-    worst: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "passed")
-    made: dict[str, tuple[Day, ...]] = {}
-    for journey, found in seen.items():
-        states = {day: next((state for state in worst if count[state]), None) for day, count in found.items()}
-        made[journey] = tuple(
-            Day(day=day, state=state, runs=found[day].total() - found[day]["skipped"], bad=found[day][state])
-            for day, state in states.items()
-            if state is not None and state != "skipped"
-        )
-    return made
-
-
-def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tuple[Alarm, ...]]:
-    """When a step began to be not well enough, or broke: what incidents and observations hold of it."""
-    found: dict[StepKey, dict[datetime, Alarm]] = defaultdict(dict)
-    before: dict[str, set[str]] = {}
-    for observation in history.observations(target, last=BY_HAND):
-        known = observation.weak or (
-            {observation.step: observation.cause} if observation.outcome == "degraded" and observation.step else {}
-        )
-        weak = {step.split(" › ", 1)[0]: text for step, text in known.items()}
-        for step in weak.keys() - before.get(observation.journey, set()) if observation.at >= since else ():
-            found[observation.journey, step][observation.at] = Alarm(at=observation.at, text=weak[step])
-        before[observation.journey] = {*weak}
-    for incident in history.incidents(target):
-        step = incident.step.split(" › ", 1)[0]
-        if step and incident.first_seen_at >= since:
-            for journey in incident.journeys:
-                found[journey, step][incident.first_seen_at] = Alarm(at=incident.first_seen_at, text=incident.title)
-    return {key: tuple(held[at] for at in sorted(held)) for key, held in found.items()}
+    def alarms(self, since: datetime) -> dict[StepKey, tuple[Alarm, ...]]:
+        """When a step began to be not well enough, or broke: what incidents and observations hold of it."""
+        found: dict[StepKey, dict[datetime, Alarm]] = defaultdict(dict)
+        before: dict[str, set[str]] = {}
+        for observation in self.history.observations(self.target, last=BY_HAND):
+            known = observation.weak or (
+                {observation.step: observation.cause} if observation.outcome == "degraded" and observation.step else {}
+            )
+            weak = {step.split(" › ", 1)[0]: text for step, text in known.items()}
+            for step in weak.keys() - before.get(observation.journey, set()) if observation.at >= since else ():
+                found[observation.journey, step][observation.at] = Alarm(at=observation.at, text=weak[step])
+            before[observation.journey] = {*weak}
+        for incident in self.history.incidents(self.target):
+            step = incident.step.split(" › ", 1)[0]
+            if step and incident.first_seen_at >= since:
+                for journey in incident.journeys:
+                    found[journey, step][incident.first_seen_at] = Alarm(at=incident.first_seen_at, text=incident.title)
+        return {key: tuple(held[at] for at in sorted(held)) for key, held in found.items()}
 
 
 def verdicts(project: Project, target: str) -> list[Verdict]:
@@ -193,17 +210,6 @@ def _readable(paths: Iterable[Path]) -> Iterator[Verdict]:
 
 def journeys(run_verdicts: Iterable[Verdict]) -> dict[str, Journey]:
     return {judgement.journey.id: judgement.journey for verdict in run_verdicts for judgement in verdict.journeys}
-
-
-def budgets(run_verdicts: Iterable[Verdict]) -> dict[tuple[str, str], float | None]:
-    """What each step may take, as it was last declared."""
-    return {
-        (judgement.journey.id, step.title): step.budget_s * 1000 if step.budget_s else None
-        for verdict in run_verdicts
-        for judgement in verdict.journeys
-        for result in judgement.results
-        for step in result.steps
-    }
 
 
 def _total(key: StepKey, step_sums: Sequence[StepSum], budget_ms: float | None) -> OperationTotal:

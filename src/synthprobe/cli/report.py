@@ -142,9 +142,8 @@ def _make_status(project: Project, index: Index, place: Path) -> None:
     production = {name for name in runs if project.config.targets[name].production}
     targets = []
     for name in sorted(production or runs):
-        with remembered.opened(project, name) as history:
-            days = remembered.days(history, name, remembered.now(), DAYS)
-        targets.append(StatusTarget(run=runs[name], days=days))
+        with remembered.opened(project, name) as past:
+            targets.append(StatusTarget(run=runs[name], days=past.days(DAYS)))
     render_status(targets, place, remembered.now())
 
 

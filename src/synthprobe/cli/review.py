@@ -74,8 +74,8 @@ def review(
         print_rules(project)
         return
     if change is not None:
-        with remembered.opened(project, chosen.name) as history:
-            made = Measurements(project, chosen, history).judge_change(marked(project.root, change), days or DAYS)
+        with remembered.opened(project, chosen.name) as past:
+            made = Measurements(past).judge_change(marked(project.root, change), days or DAYS)
         print_json(made) if as_json else print_change(made)
         return
     work = partial(ops_data, project, chosen.name, shift_hours=shift, sleep=night(sleep), zone=zone_named(zone))
@@ -93,9 +93,9 @@ def review(
         found["objectives"] = statuses(project, chosen.name)
     titles: Mapping[str, str] = {}
     if only in {None, "impact"}:
-        with remembered.opened(project, chosen.name) as history:
-            past = Measurements(project, chosen, history)
-            found["impact"], titles = past.ranked(days or DAYS), past.titles
+        with remembered.opened(project, chosen.name) as past:
+            known = Measurements(past)
+            found["impact"], titles = known.ranked(days or DAYS), known.titles
     if only in {None, "work"}:
         found["work"] = work(days=days or _WORK_DAYS)
     if as_json:
