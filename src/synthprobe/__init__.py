@@ -66,6 +66,7 @@ _NAMES = {
     "targets.target": "Target",
 }
 _HOMES = {name: f"synthprobe.{module}" for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_HOMES)  # for `import *`; who checks types sees the names above
 
 
 def __getattr__(name: str) -> Any:
@@ -77,4 +78,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(_HOMES)
+    return __all__
