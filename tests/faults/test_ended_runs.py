@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import resource
-import signal
+import select
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +19,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
-import psutil
 import pytest
 
 from synthprobe.records.verdict import Verdict
@@ -238,7 +240,7 @@ def test_an_exception_of_our_own_is_told(world, code, sentence):
     assert verdict.blind
 
 
-def test_a_broken_pipe_ends_nothing_and_a_hangup_is_a_cancelled_run_f40(world):
+def test_a_broken_pipe_ends_nothing_and_a_closed_terminal_is_a_cancelled_run_f40(world):
     journeys = (
         GOOD
         + "def test_noise(api):\n    api.get('/').expect(200)\n    assert not print('x' * 200_000)\n    assert False\n"
@@ -261,10 +263,29 @@ def test_a_broken_pipe_ends_nothing_and_a_hangup_is_a_cancelled_run_f40(world):
     )
     (world.root / "journeys" / "test_it.py").write_text(waits)
     wait_for_next_slot(world)
-    run = subprocess.Popen(RUN, cwd=world.root, env=world.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run, terminal = in_a_terminal(world)
     while not ready.exists() and run.poll() is None:
-        psutil.Process().cpu_percent(interval=0.05)
-    run.send_signal(signal.SIGHUP)
+        if select.select([terminal], [], [], 0.05)[0]:
+            os.read(terminal, 65536)
+    os.close(terminal)
     assert run.wait(timeout=8) == 3
     assert world.beats[2:] == ["start", "fail"]
-    assert "cancelled" in world.verdicts()[-1].journeys[0].cause
+    verdict = world.verdicts()[-1]
+    assert (verdict.run.ended, verdict.blind) == ("cancelled", "")
+    assert "cancelled" in verdict.journeys[0].cause
+
+
+def in_a_terminal(world: World) -> tuple[subprocess.Popen[bytes], int]:
+    ours, its = pty.openpty()
+    run = subprocess.Popen(
+        RUN,
+        cwd=world.root,
+        env=world.environ,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its)
+    return run, ours

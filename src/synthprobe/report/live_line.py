@@ -109,15 +109,22 @@ class LiveLine:
         from rich.text import Text
 
         console = Console(file=self._stream, markup=False, emoji=False, highlight=False)
-        with Live(
+        live = Live(
             console=console,
             get_renderable=self._render,
             refresh_per_second=_REFRESHED_PER_S,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
-        ):
+        )
+        gone = suppress(OSError, SystemExit)  # a terminal that was closed costs no verdict; Rich ends the process
+        with gone:
+            live.start()
+        try:
             yield lambda line: console.print(Text.from_ansi(line), soft_wrap=True) if line.strip() else None
+        finally:
+            with gone:
+                live.stop()
 
     def _render(self) -> Any:
         from rich.progress_bar import ProgressBar
