@@ -1,14 +1,14 @@
 """How often what triage says is so, in half-broken states of the dispatch centre.
 
-    python benchmarks/half_broken.py [--set known|aside|faults|pairs] [--seed N] [--only TEXT] [--first N] [--count N]
-                                     [--keep DIR]
+    python benchmarks/half_broken.py [--set known|aside|faults|pairs|drill] [--seed N] [--only TEXT] [--first N]
+                                     [--count N] [--keep DIR]
     python benchmarks/half_broken.py [--set ...] [--seed N] --recorded DIR
 
 Of those that no fault was made for, a proxy in front of the centre loses, doubles, mixes or delays what one request is
 answered, a state at a time. They come of a seed, and every second one is set aside: neither a rule nor a journey was
 changed for it. Another seed makes new ones. Their
 journeys are those without a browser. ``faults`` are the centre's own, one at a time, ``pairs`` two of different classes
-at once, both with every journey.
+at once, and ``drill`` the 66 pairs of ``synthprobe drill --pairs``; these with every journey, each at a new centre.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import combinations, islice, product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from foreign_failures import TELLING
 
+from synthprobe.cli.drill import of_each_class
 from synthprobe.config import read_config
 from synthprobe.fault_proxy import Break, proxy_drill
 from synthprobe.firstline.naming import Named, named_alone
@@ -44,6 +45,7 @@ from synthprobe.project import Project
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import RunOrder, run_journeys
 from synthprobe_demo.faults import KINDS
+from synthprobe_demo.plugin import synthprobe_drill
 from synthprobe_demo.process import running_centre
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -197,6 +199,11 @@ def states_of(which: str, seed: int) -> list[State]:
     chance = random.Random(seed)
     if which == "faults":
         return [State(kind.name, (kind.name,), frozenset({kind.cause})) for kind in KINDS]
+    if which == "drill":
+        return [
+            State(f"{fault.name} and {other.name}", (fault.name, other.name), frozenset({fault.cause, other.cause}))
+            for fault, other in combinations(of_each_class([f for f in synthprobe_drill().faults if f.cause]), 2)
+        ]
     if which == "pairs":
         pairs = [(kind, other) for kind, other in combinations(KINDS, 2) if kind.cause != other.cause]
         return [
@@ -258,16 +265,21 @@ def _proxied(states: Sequence[State]) -> Iterator[DrillSystem]:
         yield proxy
 
 
-def run(states: Sequence[State], system: DrillSystem, paths: tuple[str, ...], keep: Path) -> None:
+def run(
+    states: Sequence[State],
+    start: Callable[[], AbstractContextManager[DrillSystem]],
+    paths: tuple[str, ...],
+    keep: Path,
+) -> None:
     """Run journeys in each state that is not kept yet, and keep its verdict."""
     with _project() as root:
         config = msgspec.structs.replace(read_config(root), second_attempts=0)
-        target = config.target("demo", base_url=system.base_url)
         for state in (HEALTHY, *states):
             if (keep / f"{state.name}.json").exists():
                 continue
             began = time.monotonic()
-            with ExitStack() as healing:
+            with start() as system, ExitStack() as healing:
+                target = config.target("demo", base_url=system.base_url)
                 for fault in state.breaks:
                     healing.enter_context(system.broken(fault))
                 order = RunOrder(paths=paths, workers=0 if paths else os.cpu_count() or 1)
@@ -320,24 +332,28 @@ def judge(state: State, verdict: Verdict, runbooks: Sequence[Runbook], sums: Cou
 def main(arguments: Sequence[str]) -> int:
     """Run and judge states, and print the sums."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--set", choices=["known", "aside", "faults", "pairs"], default="known", help="which states")
+    parser.add_argument(
+        "--set", choices=["known", "aside", "faults", "pairs", "drill"], default="known", help="which states"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="what states and pairs are drawn by")
     parser.add_argument("--only", default="", help="states whose name holds this text")
     parser.add_argument("--first", type=int, default=0, help="number of the first state")
-    parser.add_argument("--count", type=int, default=NUMBER, help="so many states")
+    parser.add_argument("--count", type=int, help="so many states")
     parser.add_argument("--keep", type=Path, help="folder for the verdicts, so that they can be judged anew")
     parser.add_argument("--recorded", type=Path, help="judge the verdicts of this folder, and run nothing")
     given = parser.parse_args(arguments)
     states = [state for state in states_of(given.set, given.seed) if given.only in state.name]
-    states = list(islice(states, given.first, given.first + given.count))
+    states = states[given.first :][: given.count]
     sums = Counter[str]()
     with tempfile.TemporaryDirectory() as spare:
         keep = given.recorded or given.keep or Path(spare)
         keep.mkdir(parents=True, exist_ok=True)
         if given.recorded is None:
-            own = given.set in {"faults", "pairs"}
-            with running_centre() if own else _proxied(states) as system:
-                run(states, system, () if own else journeys(), keep)
+            if given.set in {"faults", "pairs", "drill"}:
+                run(states, running_centre, (), keep)
+            else:
+                with _proxied(states) as proxy:
+                    run(states, lambda: nullcontext(proxy), journeys(), keep)
         runbooks = read_runbooks(ROOT / "runbooks", ROOT).runbooks
         for state in states:
             if (kept := keep / f"{state.name}.json").exists():

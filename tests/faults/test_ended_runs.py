@@ -276,16 +276,16 @@ def test_a_broken_pipe_ends_nothing_and_a_closed_terminal_is_a_cancelled_run_f40
 
 
 def in_a_terminal(world: World) -> tuple[subprocess.Popen[bytes], int]:
-    ours, its = pty.openpty()
+    ours, theirs = pty.openpty()
     run = subprocess.Popen(
         RUN,
         cwd=world.root,
         env=world.environ,
-        stdin=its,
-        stdout=its,
-        stderr=its,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
-    os.close(its)
+    os.close(theirs)
     return run, ours

@@ -348,7 +348,7 @@ def _drill_pairs(project: Project, plans: Sequence[DrillPlan], names: Sequence[s
     wanted: list[tuple[DrillPlan, Fault, Fault]] = []
     for plan in plans:
         faults = [fault for fault in plan.faults if fault.cause and (not names or fault.name in names)]
-        wanted += [(plan, *pair) for pair in combinations(faults if names else _of_each_class(faults), 2)]
+        wanted += [(plan, *pair) for pair in combinations(faults if names else of_each_class(faults), 2)]
     if not wanted:
         raise ConfigurationError("No pair can be made of these faults. Name at least two faults of one system.")
     with suppress(KeyboardInterrupt):
@@ -373,7 +373,7 @@ def _printed(paired: Paired) -> Paired:
     return paired
 
 
-def _of_each_class(faults: Sequence[Fault]) -> list[Fault]:
+def of_each_class(faults: Sequence[Fault]) -> list[Fault]:
     """Twelve faults, of each class one after the other."""
     by_class: dict[str, list[Fault]] = {}
     for fault in faults:
