@@ -7,7 +7,7 @@ import math
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import msgspec
 import msgspec.inspect as kinds
@@ -32,9 +32,7 @@ def mistakes_in(table: Any, record: type[Struct], not_given: Mapping[type[Struct
 
     A field that stands in ``not_given`` for its record is filled by us, and unknown to the file.
     """
-    info = kinds.type_info(record)
-    assert isinstance(info, kinds.StructType)
-    yield from _of_struct(table, info, (), not_given)
+    yield from _of_struct(table, record, (), not_given)
 
 
 def refuse(found: Sequence[Mistake], name: str, text: str, above: Sequence[str] = ()) -> None:
@@ -104,17 +102,18 @@ def _holds(value: Any, place: Place) -> bool:
 
 
 def _of_struct(
-    value: Any, info: kinds.StructType, place: Place, not_given: Mapping[type[Struct], str]
+    value: Any, record: type[Struct], place: Place, not_given: Mapping[type[Struct], str]
 ) -> Iterator[Mistake]:
     if not isinstance(value, dict):
         yield Mistake(place, f"has {shown(place)}, where a table was expected. See {_REFERENCE}.")
         return
-    hints = get_type_hints(info.cls, include_extras=True)
-    known = {field.encode_name: field for field in info.fields if field.name != not_given.get(info.cls)}
+    fields = msgspec.structs.fields(record)
+    known = {field.encode_name: field for field in fields if field.name != not_given.get(record)}
     for key, entry in value.items():
         here = (*place, key)
         if key in known:
-            yield from _of(entry, known[key].type, hints[known[key].name], here, not_given)
+            hint = known[key].type
+            yield from _of(entry, kinds.type_info(hint), hint, here, not_given)
             continue
         names = ", ".join(sorted(known))
         yield Mistake(here, f"has an unknown key {shown(here)!r}.{nearest(key, known)} Known keys here: {names}.")
@@ -129,7 +128,7 @@ def _of(
     """Tables are looked into, a number out of range is said with its range, and all else msgspec converts or not."""
     parts = kind.types if isinstance(kind, kinds.UnionType) else (kind,)  # a union: a table that may be left out
     if record := next((part for part in parts if isinstance(part, kinds.StructType)), None):
-        yield from _of_struct(value, record, place, not_given)
+        yield from _of_struct(value, record.cls, place, not_given)
     elif isinstance(kind, kinds.DictType) and isinstance(value, dict):
         for key, entry in value.items():
             yield from _of(entry, kind.value_type, hint.__args__[1], (*place, key), not_given)

@@ -154,6 +154,8 @@ class Switches:
     def __post_init__(self) -> None:
         self._on: dict[str, Fault] = {}
         self._lock = threading.Lock()
+        self.switched = threading.Event()
+        """Wakes who waits for a state."""
 
     def switch(self, name: str, fault: Fault | None) -> None:
         """Switch one on or off.
@@ -169,6 +171,7 @@ class Switches:
             self._on.pop(name, None)
             if fault is not None:
                 self._on[name] = fault
+        self.switched.set()
 
     def reset(self) -> None:
         """Switch all off."""

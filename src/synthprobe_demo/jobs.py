@@ -97,13 +97,17 @@ class Report(threading.Thread):
     def run(self) -> None:
         """Report until `stop` is called."""
         while not self._end.wait(_PAUSE_S):
+            self._faults.switched.clear()
             if fault := self._faults.hits("write_lock_periodic"):
                 with self._store.locked():
                     until = time.monotonic() + (fault.delay_ms or _LOCK_S * 1000) / 1000
                     while time.monotonic() < until and not self._end.wait(0.05):
                         if not self._faults.hits("write_lock_periodic"):
                             break
+            elif not self._end.is_set():
+                self._faults.switched.wait()
 
     def stop(self) -> None:
         """End the thread."""
         self._end.set()
+        self._faults.switched.set()
