@@ -2,6 +2,7 @@
 
 import math
 import random
+from statistics import median
 
 import msgspec
 import pytest
@@ -111,6 +112,26 @@ def test_what_happens_every_day_at_that_hour_is_usual_after_some_days():
         alarms = [alarm for alarm in detector.update(n * 300.0, ms) if alarm.lane == "paging"]
         late += alarms if n > 288 * 6 else []
     assert late == []
+
+
+@pytest.mark.parametrize(("sigma", "factor"), [(QUIET, 2), (NOISY, 3)])
+def test_busy_hours_are_usual_and_what_is_slower_than_they_are_is_found_in_every_hour(sigma, factor):
+    source, detector, late = random.Random(4), StepDetector(), []
+
+    def took(n: int) -> float:
+        return (400 if 8 <= n // 12 % 24 < 18 else 200) * math.exp(source.gauss(0, sigma))
+
+    for n in range(288 * 14):
+        alarms = detector.update(n * 300.0, took(n))
+        late += [alarm for alarm in alarms if alarm.lane == "paging" and n > 288 * 5]
+    assert late == []
+    ratios = []
+    for hour in range(24):
+        known, first = StepDetector.from_bytes(detector.to_bytes()), 288 * 14 + 12 * hour
+        found = feed(known, [factor * took(n) for n in range(first, first + 12)], start=first)
+        assert found, hour
+        ratios.append(found[0].ratio)
+    assert median(ratios[8:18]) == pytest.approx(factor, rel=0.2)
 
 
 def test_a_slow_creep_is_reported_and_pages_nobody():

@@ -88,6 +88,10 @@ class Levels:
         """The usual duration, on the grid."""
         return self.baseline.window.median()
 
+    def _extra(self, at: float) -> int:
+        """How much slower than usual this hour is, on the grid."""
+        return self.hours.slower_by(at, self.baseline.window)
+
     def surprise(self, point: int, at: float) -> float:
         """How surprising a duration is against the usual, or what the step has come down to."""
         point -= self._lately()
@@ -96,7 +100,7 @@ class Levels:
 
     def _against_usual(self, point: int, at: float) -> float:
         surprise = self.baseline.surprise(point)
-        if surprise > _HALF and (extra := self.hours.slower_by(at, self.baseline.window)):
+        if surprise > _HALF and (extra := self._extra(at)):
             surprise = min(surprise, self.baseline.surprise(point - extra))
         past = self.baseline.past
         if surprise >= _LEAST and len(past.ordered) >= _PAST_LEAST:
@@ -110,7 +114,7 @@ class Levels:
         window, moved = self._law(level)
         if level.slower:
             return min(usual, window.surprise(point - moved))
-        return window.surprise(point - moved - self.hours.slower_by(at, self.baseline.window))
+        return window.surprise(point - moved - self._extra(at))
 
     def _law(self, level: Level | None) -> tuple[Window, int]:
         """What is judged by, and how far a run may be over it: a level's own law, or the usual one moved."""
@@ -142,10 +146,13 @@ class Levels:
         self._slow = self._slow << 1 & 0xFFFFFF | (surprise > _HALF)
 
     def _learn(self, point: int, at: float) -> None:
-        level = self.level
-        self.hours.learn(point - self.usual, at)
-        if level is None or not level.slower:
+        level, hours, window = self.level, self.hours, self.baseline.window
+        usual = window.median()
+        hours.learn(point - usual, at)
+        if (level is None or not level.slower) and not (hours.sure and hours.slower_by(at, window)):
             self.baseline.learn(point)
+            if level is None:
+                hours.follow(window.median() - usual)
         if level is not None:
             level.law.learn(point)
 
@@ -200,7 +207,7 @@ class Levels:
         """How surprising a run and its re-runs are, and by one factor, beyond what this hour and the last runs were."""
         window, moved = self._law(self.level)
         first = len(self.points) - runs
-        moved += max(self._lately(), self.hours.slower_by(self.times[-1], self.baseline.window))
+        moved += max(self._lately(), self._extra(self.times[-1]))
         points = [point - moved for point in islice(self.points, first, None)]
         return window.moved(points) + sum(min(window.surprise(point), _AGAIN_CAP) for point in points)
 
@@ -235,7 +242,7 @@ class Levels:
             if not slow:
                 return "lost"
             rule, level = slow, None
-        self._found(runs, self.usual)
+        self._found(runs, self.usual + self._extra(self.times[-1]))
         first = (self.now, self.since) if level is None else (level.first_point, level.first_since)
         self.baseline.hold()
         self._move_to(Level(self.now, slower=True, first_point=first[0], first_since=first[1]))
