@@ -110,7 +110,8 @@ class Hours:
     def from_state(cls, state: Sequence[Any]) -> Hours:
         """The hours of a state; a ``TypeError`` when it is broken."""
         made = cls()
-        made._hour, slot, figures, made._base, made._runs = *state[:3], *(state[3:] or (0, 1))
+        made._hour, slot, figures, *others = state
+        made._base, made._runs = others or (0, 1)
         made.sure = made._runs >= _SURE
         made._slot = unpack(slot)
         figures = unpack(figures)
