@@ -198,3 +198,16 @@ def test_what_only_looks_a_little_like_a_credential_is_not_learned(text, kind, a
     redactor = Redactor()
     redactor.learn_from_body(text.encode(), kind, address)
     assert redactor.issued == set()
+
+
+def test_a_cookie_that_is_a_time_is_no_secret_as_whatever_is_recorded_then_holds_it():
+    redactor = Redactor()
+    for name, value in (
+        ("seen", "1795864066"),
+        ("seen-ms", "1795864066055"),
+        ("sid", "1795864067"),
+        ("a", "2795864068"),
+    ):
+        redactor.learn_cookie(name, value)
+    assert redactor.residual(b'{"wallTime":1795864066055}') == []
+    assert redactor.text("1795864066, 1795864067, 2795864068") == "1795864066, [masked], [masked]"

@@ -160,6 +160,8 @@ def test_what_a_page_of_an_error_says_is_read_as_its_answer():
     page = PageSeen(path="/bill", outline=('text: "TimeoutError: Unable to get database connection"',))
     found = triage(failed(asked("/bill", 500, by="page", resource="document"), wrong=None, pages=(page,)))
     assert (found.candidate, found.rule) == ("infra", "lacks-resource")
+    frozen = asked("/bill", 500, reason="ERROR: cannot execute INSERT in a read-only transaction")
+    assert triage(failed(frozen, wrong=None)).rule == "lacks-resource"
     full = failed(asked("/bill", 507), wrong=None)
     assert triage(full).rule == "lacks-resource", "507 is no space by its number"
 

@@ -121,6 +121,20 @@ def test_nobody_logged_in_where_every_log_in_was_refused_and_its_words_are_said_
     assert ("asks for a password again" in words, words.count("account is locked")) == (True, 1)
 
 
+def test_a_sentence_of_which_a_part_is_set_off_is_read_whole():
+    pieces = ('strong: "Error:"', "text: The password you entered for the user name", "strong: robin")
+    sent = replace(LET_IN, status=200, step="look")
+
+    def page(*outline):
+        return with_answer(missed("page", 'heading "Depot"', *outline, "textbox", asks=True), sent)
+
+    (refusal,) = named(page(*pieces, "text: is incorrect.")).verdict.journeys
+    assert (refusal.triage.rule, refusal.triage.candidate) == ("account-refused", "user")
+    assert "Error: The password you entered for the user name robin is incorrect." in explanation(refusal.triage)
+    (apart,) = named(page(*pieces, "paragraph: is incorrect.")).verdict.journeys
+    assert apart.triage.candidate == "unknown"
+
+
 def test_an_error_of_everything_that_is_asked_is_not_called_code():
     broken = [refused(name, "GET", f"/{name}", 500) for name in ("a", "b", "c")]
     classes = [judgement.triage.candidate for judgement in named(*broken).verdict.journeys]

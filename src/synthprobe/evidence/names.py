@@ -88,7 +88,7 @@ _CAMEL_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _UNSPEAKABLE = re.compile(r"[bcdfghjklmnpqrstvwxz]{4}|[BCDFGHJKLMNPQRSTVWXZ]{4}")
 _RANDOM = re.compile(r"[\w.~+/=:%|!$-]{16,}")
 _READABLE = re.compile(r"/?(?:[A-Za-z]?[a-z]{0,13}|[A-Z]{1,8})(?:[ _./,+-]+(?:[A-Za-z]?[a-z]{0,13}|[A-Z]{1,8}))*")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|1[5-9]\d{8}(\d{3})?")  # or seconds or milliseconds since 1970
 
 
 @lru_cache(4096)
@@ -130,5 +130,5 @@ def _is_by_chance(letters: str) -> bool:
 
 
 def is_readable(value: str) -> bool:
-    """Whether this is words, a path of words, or a date: ``call-intake``, ``/incidents/board``, ``2026-11-02``."""
+    """Whether this is words, a path of words, or a time: ``call-intake``, ``/incidents/board``, ``2026-11-02``."""
     return bool(_READABLE.fullmatch(value) or _DATE.fullmatch(value))

@@ -28,7 +28,8 @@ _LACKS = re.compile(
     r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to (\w+ ){0,4}connect|could not connect"
     r"|can('t|not) (connect|contact|reach)|econnrefused|etimedout|too many (connections|clients|open files)"
     r"|pool (is |was )?exhausted|no (free|available) connections?|timeout waiting for (idle|a free)"
-    r"|no space left|disk (is )?full|out of memory|insufficient storage|read-only file system",
+    r"|no space left|disk (is )?full|out of memory|insufficient storage"
+    r"|read-?only (file system|transaction|database|option|mode|replica)",
     re.IGNORECASE,
 )
 # what somebody may use no more: whoever says so was reached

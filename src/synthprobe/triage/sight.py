@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from synthprobe.records.evidence import Answer, PageSeen, text_of
 from synthprobe.records.plain_text import without_markup
@@ -16,6 +17,8 @@ _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
 _NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
 _WORDS = {"alert", "status", "heading", "paragraph", "text", "strong", "listitem", "dialog"}
 _MARKED = {"alert", "dialog", "status"}
+_PIECES = {"text", "strong", "emphasis", "code"}
+"""What a sentence falls into, of which a part is set off."""
 _FIELDS = {"textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider", "checkbox", "radio", "switch"}
 _FORBIDS = ("csp", "mixed-content", "corp-", "coep-", "coop-")
 """What a browser calls its reasons: the site's Content-Security-Policy, HTTP in HTTPS, isolation of origins."""
@@ -29,7 +32,7 @@ OF_LOG_IN = re.compile(
     r"invalid[ _]((?!client)\w+[ _]){0,3}(user|log|cred|grant|pass|acc)"
     r"|(incorrect|wrong|bad|unknown|correct) (\w+ ){0,3}(user|log|cred|pass|e-?mail|acc)"
     r"|(do|does|did) not match|authentication failed|log-?in failed|not recogni[sz]ed"
-    r"|(user|log-?in|pass\w+|credentials|e-?mail)( name)? (is|are|was|were) (wrong|incorrect|invalid|unknown)",
+    r"|(user|log-?in|pass\w+|credentials|e-?mail)[^.;:!?]{0,60} (is|are|was|were) (wrong|incorrect|invalid|unknown)",
     re.IGNORECASE,
 )
 """Words in which a log-in is refused: for the state of an account, or for what was sent."""
@@ -228,12 +231,11 @@ def _ranked(f: TriageFacts) -> list[tuple[int, str]]:
     for page in f.evidence.pages[-1:]:
         found += [(0, words) for words in page.warnings]
         telling = _telling(page, f)
-        for line in page.outline:
-            role, words = line.partition(" ")[0].partition(":")[0], text_of(line)
+        for role, words, lines in _sentences(page.outline):
             if words and role in _WORDS:
-                is_new = page.unusual is None or line in page.unusual
+                is_new = page.unusual is None or not lines.isdisjoint(page.unusual)
                 rank = 0 if is_new and role in _MARKED else 2 if role == "heading" else 3
-                complains = line in telling or (is_new and _COMPLAINS.search(words))
+                complains = not lines.isdisjoint(telling) or (is_new and _COMPLAINS.search(words))
                 found.append((min(rank, 1) if complains and len(words) <= _QUOTED else rank, words))
     return sorted(found, key=lambda pair: pair[0])
 
@@ -251,6 +253,15 @@ def _telling(page: PageSeen, f: TriageFacts) -> set[str]:
     controls = [number for number, line in enumerate(page.outline) if any(sign in line for sign in signs)]
     beside = {line for at in controls for line in page.outline[max(at - _BESIDE, 0) : at + _BESIDE + 1]}
     return beside.intersection(unusual)
+
+
+def _sentences(outline: Sequence[str]) -> Iterator[tuple[str, str, set[str]]]:
+    """The role and the words of each line, and the line; the pieces of a sentence are one."""
+    lines = [(line.partition(" ")[0].partition(":")[0], line) for line in outline]
+    for in_pieces, group in groupby(lines, key=lambda pair: pair[0] in _PIECES):
+        pieces = [(role, text_of(line), {line}) for role, line in group]
+        whole = " ".join(words for _, words, _ in pieces)
+        yield from [("text", whole, set[str]().union(*(line for *_, line in pieces)))] if in_pieces else pieces
 
 
 def _refuses_log_in(words: str) -> bool:
