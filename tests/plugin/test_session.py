@@ -168,6 +168,11 @@ def test_each_attempt_keeps_its_own_evidence(project, centre):
     assert sorted(path.name for path in (ran.folder / "evidence").glob("journeys-test_it.test_me-*/*")) == ["1", "2"]
 
 
+def test_journeys_run_without_pytest_s_terminal(project):
+    project.journeys("def test_sum():\n    assert sum([1, 2]) == 4\n")
+    assert project.run("-p", "no:terminal").results["test_sum"].outcome == "failed"
+
+
 @pytest.mark.parametrize("first", ["synthprobe.plugin", "pytest_playwright.pytest_playwright"])
 def test_contexts_are_recorded_whatever_order_the_plugins_load_in(project, centre, first):
     project.configure(centre.url)

@@ -223,14 +223,20 @@ def test_a_failure_is_tried_again_and_a_second_pass_is_kept_as_intermittent(proj
         f"    open({str(tmp_path / 'been')!r}, 'w').close()\n"
         "    with step('look'):\n        api.get('/healthz').expect(500 if first else 200)\n"
         "def test_broken(api):\n    api.get('/healthz').expect(500)\n"
+        "def test_alone(api):\n    api.get('/healthz').expect(500)\n"
+    )
+    (project.root / "journeys" / "conftest.py").write_text(
+        "from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    return bool(runtestprotocol(item, nextitem=nextitem)) if item.name == 'test_alone' else None\n"
     )
     done = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, timeout=60, check=False)
     assert done.returncode == 1
     (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
-    verdicts = {
-        judgement.journey.id.rsplit(".", 1)[-1]: judgement
-        for judgement in msgspec.json.decode(path.read_bytes(), type=Verdict).journeys
-    }
+    verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+    verdicts = {judgement.journey.id.rsplit(".", 1)[-1]: judgement for judgement in verdict.journeys}
+    (unconfirmed,) = verdict.notes
+    assert [name for name in verdicts if f"{verdicts[name].journey.id}." in unconfirmed] == ["test_alone"]
     assert (verdicts["test_flaky"].outcome, verdicts["test_flaky"].intermittent) == ("passed", True)
     assert [result.outcome for result in verdicts["test_broken"].results] == ["failed", "failed"]
     evidence = [{kept.path for kept in result.evidence} for result in verdicts["test_broken"].results]

@@ -31,6 +31,8 @@ def is_quiet(config: pytest.Config) -> bool:
 
     `synthprobe run` shows progress and failures itself, and keeps what pytest prints in the run's ``pytest.log``.
     """
+    if not config.pluginmanager.has_plugin("terminal"):
+        return False
     asked = config.option.verbose > 0 or hasattr(config, "workerinput")
     supervised = config.option.synthprobe_canaries is not None or bool(config.option.synthprobe_suspicions)
     return is_a_run(config) and not asked and not supervised and names_only_journeys(config)

@@ -279,7 +279,7 @@ class JourneySession:
         whole = cap_error(call.excinfo.value if call.excinfo is not None else None)
         if attempt is not None and whole:
             attempt.whole_text = whole
-        option, style = self.config.option, self.config.option.tbstyle
+        option, style = self.config.option, getattr(self.config.option, "tbstyle", "auto")
         if style == "auto" and JOURNEY in item.stash:
             option.tbstyle = "short"
         error = call.excinfo.value if call.excinfo is not None else None

@@ -44,6 +44,7 @@ from synthprobe.runner.machine import ClockWatch, ask_control, measure_reference
 from synthprobe.runner.standstill import Standstill
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.target import Target
+from synthprobe.verdict.judge import unconfirmed
 
 _LEAST_S = 5.0
 
@@ -119,6 +120,7 @@ def run_journeys(
         blind = f"No journey is known, and pytest ended before it collected any: {sessions.first.message}"
         verdict = msgspec.structs.replace(verdict, blind=blind)
     notes += [*sessions.notes(), *third_parties(verdict)]
+    notes += unconfirmed(verdict) if project.config.second_attempts else ()
     if jumped := clock.note():
         notes.append(jumped)
     if notes or verdict.blind:

@@ -124,6 +124,24 @@ def lost_attempts(verdict: Verdict, died: Mapping[tuple[str, int], str]) -> tupl
     return tuple(lost)
 
 
+def unconfirmed(verdict: Verdict) -> Sequence[str]:
+    """What failed at the only attempt that was recorded; a target that asks to be left alone is not tried again."""
+    alone = [
+        judgement.journey.id
+        for judgement in verdict.journeys
+        if judgement.outcome == "failed"
+        and [result.attempt for result in judgement.results] == [1]
+        and (failure := judgement.results[0].failure)
+        and failure.kind != "throttled"
+    ]
+    why = (
+        "Failed at the first attempt, and no second one was recorded that confirms it: {}. The run's pytest.log says "
+        "whether pytest ended early; a plugin or marker, such as --forked or flaky(reruns=0), may run journeys its own "
+        "way, too."
+    )
+    return [why.format(", ".join(alone))] if alone else []
+
+
 def saw_nothing(verdict: Verdict) -> bool:
     """Whether no journey reached the target, so that the network of the probe may be at fault."""
     return any(_is_cut_off(judgement) for judgement in verdict.journeys) and not any(
