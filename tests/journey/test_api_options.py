@@ -42,6 +42,17 @@ def test_options_of_requests_hold():
     assert answer.exchange.url.endswith("/x?next=http://elsewhere.example.org/&a=1")
 
 
+def test_what_was_answered_is_known_where_a_hook_ends_the_journey():
+    def refuse(answer, **_):
+        raise AssertionError("not so")
+
+    with server(fine) as url:
+        api = Api(Target(base_url=url), Redactor())
+        with pytest.raises(AssertionError, match="not so"):
+            api.get("/x", hooks={"response": [refuse]})
+    assert [(exchange.status, exchange.error) for exchange in api.exchanges] == [(200, "")]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from email.message import Message
+from urllib.error import HTTPError, URLError
 
 import pytest
+import requests
 from playwright.sync_api import Error
 
 from synthprobe.errors import ExpectationError
@@ -131,3 +134,30 @@ def test_of_a_page_that_no_connection_was_made_for_the_address_is_known():
     error = Error("Page.goto: net::ERR_CERT_DATE_INVALID at https://shop.invalid/login\nCall log:\n  - x")
     refusal = describe_failure(error, detail="", step="", phase="call").finding.refusal
     assert (refusal.kind, refusal.url) == ("tls", "https://shop.invalid/login")
+
+
+def by_requests():
+    response = requests.Response()
+    response.status_code, response.request = 404, requests.Request("GET", "http://shop.invalid/orders").prepare()
+    response.raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("client", "outcome"),
+    [
+        (by_requests, ("expectation", "GET /orders was answered 404, a status below 400 was expected", 404)),
+        (
+            lambda: _raise(HTTPError("http://shop.invalid/orders", 500, "Broken", Message(), None)),
+            ("expectation", "HTTP Error 500: Broken", 0),
+        ),
+        (lambda: _raise(URLError("refused")), ("request", "<urlopen error refused>", 0)),
+        (lambda: _raise(requests.ReadTimeout("late")), ("timeout", "late", 0)),
+    ],
+    ids=["a status by requests", "a status by urllib", "no connection", "no answer in time"],
+)
+def test_what_another_client_of_http_raises_is_the_target_s_and_an_answer_is_told_as_one(client, outcome):
+    with pytest.raises(OSError) as raised:
+        client()
+    failure = describe_failure(raised.value, detail="", step="", phase="call")
+    answer = failure.finding.contradiction if failure.finding else None
+    assert (failure.kind, judge_attempt(failure, (), finished=False)[1], answer.status if answer else 0) == outcome

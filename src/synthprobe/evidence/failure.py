@@ -31,6 +31,26 @@ _OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"),
 _SHOWN = "Actual value: "
 _OURS = frozenset({"proxy", "credentials"})
 """What keeps the probe from asking the target at all."""
+_FOR_A_STATUS = frozenset(
+    (
+        "aiohttp.ClientResponseError",
+        "httpx.HTTPStatusError",
+        "niquests.HTTPError",
+        "requests.HTTPError",
+        "urllib.HTTPError",
+    )
+)
+"""What clients of HTTP raise for the status of an answer, as by `raise_for_status`."""
+_OF_A_CLIENT = frozenset(
+    (
+        "aiohttp.ClientConnectionError",
+        "httpx.TransportError",
+        "niquests.RequestException",
+        "requests.RequestException",
+        "urllib.URLError",
+    )
+)
+"""What they raise where no answer came."""
 _NO_ANSWER = frozenset({"refused", "dns", "tls", "no connection", "protocol", "redirects", "request"})
 
 # parts of Playwright's message, and what each says; the first that occurs counts
@@ -115,6 +135,8 @@ def _finding(error: BaseException) -> Finding | None:
         return msgspec.structs.replace(_finding(error.last) or Finding(), wait=error.finding.wait)
     if isinstance(error, (ExpectationError, TargetError)):
         return error.finding
+    if answered := _status_raised(error):
+        return Finding(contradiction=answered) if answered.method else None
     first, *rest = _ANSI.sub("", _text(error)).strip().splitlines() or [""]
     shown = next((line.removeprefix(_SHOWN).strip() for line in rest if line.startswith(_SHOWN)), "")
     sought = sought_in(first, rest)
@@ -137,6 +159,33 @@ def _parts(error: BaseException) -> list[BaseException]:
     return [error]
 
 
+def _status_raised(error: BaseException) -> Contradiction | None:
+    """The answer for whose status a client of HTTP raises an error."""
+    if not _FOR_A_STATUS & _names(error):
+        return None
+    response = getattr(error, "response", None)
+    answer = error if response is None else response
+    codes = (getattr(answer, name, None) for name in ("status_code", "status", "code"))
+    status = next((code for code in codes if isinstance(code, int)), 0)
+    asked = getattr(answer, "request", None) or getattr(answer, "request_info", None)
+    return (
+        Contradiction(
+            about="status",
+            expected="a status below 400",
+            got=f"status {status}",
+            method=str(getattr(asked, "method", None) or ""),
+            url=str(getattr(asked, "url", None) or ""),
+            status=status,
+        )
+        if status
+        else None
+    )
+
+
+def _names(error: BaseException) -> set[str]:
+    return {f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+
+
 def _is_assertion(error: BaseException, kind: str) -> bool:
     """Whether it says what must hold, wherever it stands: in a journey's body or at a fixture's end."""
     return isinstance(error, AssertionError) or kind == "expectation"
@@ -147,7 +196,7 @@ def _first_of(reasons: Iterable[tuple[tuple[str, ...], str]], text: str) -> str:
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:
-    names = {f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    names = _names(error)
     text = _text(error)
     if isinstance(error, ExpectationError) and isinstance(error.last, TargetError) and error.last.kind in _OURS:
         return error.last.kind, True
@@ -165,8 +214,11 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         if kind := _first_of(_BROWSER_REASONS, text):
             return kind, kind == "browser"
         return ("timeout", False) if "playwright.TimeoutError" in names else ("journey error", True)
-    if "requests.RequestException" in names:
-        return "request", False
+    if _status_raised(error):
+        return "expectation", False
+    if _OF_A_CLIENT & names:
+        late = any(name.endswith(("ReadTimeout", "ServerTimeoutError")) for name in names)
+        return "timeout" if late else "request", False
     if "synthprobe.DeadlineReached" in names or ("builtins.Failed" in names and text.startswith("Timeout")):
         return ("unresponsive", False) if _waited_for_browser(error) else ("deadline", True)
     if "builtins.Failed" in names:  # pytest.fail, wherever it comes from

@@ -36,9 +36,10 @@ from synthprobe.targets.target import Target
 
 MAX_REDIRECTS = 10
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\\\]")
-_PREPARED = ("params", "json", "data", "files", "auth", "cookies", "hooks")
+_PREPARED = ("params", "json", "data", "files", "auth", "cookies")
 _SENT = ("verify", "cert")
 _READ_WHOLE = ("stream",)
+_HEARD = ("hooks",)
 
 
 class Api:
@@ -138,6 +139,7 @@ class Api:
         traceparent = ours.get("traceparent", "")
         self._redactor.own(ours.values())  # which the target may give back as if it were a secret
         sent = {**ours, **(headers or {})} | ({"traceparent": traceparent} if traceparent else {})
+        hooks = options.get("hooks")
         how = {name: options.pop(name) for name in _SENT if options.get(name) is not None}
         prepared = self.session.prepare_request(
             requests.Request(
@@ -149,7 +151,7 @@ class Api:
         with deadline(limit) as bound:
             for _ in range(MAX_REDIRECTS + 1):
                 self._open_door(prepared)
-                answer = self._send(prepared, bound, how, traceparent, recorder.path if recorder else "")
+                answer = self._send(prepared, bound, how, hooks, traceparent, recorder.path if recorder else "")
                 following = answer[0].next
                 if following is None or not allow_redirects:
                     return answer[1]
@@ -216,7 +218,13 @@ class Api:
             raise TargetError("egress", self._redactor.text(str(refusal))) from None
 
     def _send(
-        self, prepared: requests.PreparedRequest, bound: Deadline, how: dict[str, Any], traceparent: str, step: str
+        self,
+        prepared: requests.PreparedRequest,
+        bound: Deadline,
+        how: dict[str, Any],
+        hooks: Any,
+        traceparent: str,
+        step: str,
     ) -> tuple[requests.Response, Response]:
         body = prepared.body if isinstance(prepared.body, (bytes, str)) else None
         with steps.left_out():
@@ -260,12 +268,14 @@ class Api:
                 response_body=raw.content,
             )
         self.exchanges.append(exchange)
+        # hooks may end the journey, and what was answered is known by then
+        raw = requests.hooks.dispatch_hook("response", hooks, raw, **how)  # type: ignore[no-untyped-call]
         return raw, answer_of(exchange, dict(raw.headers), raw.content)
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
     """Refuse, by its name, an option that cannot be used."""
-    known = (*_PREPARED, *_SENT, *_READ_WHOLE, "headers", "timeout", "allow_redirects")
+    known = (*_PREPARED, *_SENT, *_READ_WHOLE, *_HEARD, "headers", "timeout", "allow_redirects")
     for name in options.keys() - set(known):
         if name == "proxies":
             raise ConfigurationError(
