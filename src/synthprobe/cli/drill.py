@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from synthprobe import pipeline, words
+from synthprobe import pipeline
+from synthprobe.cli.drill_results import Drilled, Paired, incidents_of, wrong_pages
 from synthprobe.cli.exercise import desk
 from synthprobe.cli.options import complete_faults
 from synthprobe.cli.page_changes import git
@@ -23,96 +24,18 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Exercise, Runbook
 from synthprobe.firstline.runbooks import stamp
-from synthprobe.firstline.score_set import Sample, sampled, write_score_set
+from synthprobe.firstline.score_set import sampled, write_score_set
 from synthprobe.firstline.shelf import read_runbooks
 from synthprobe.hooks import DrillPlan, DrillSystem, Fault
 from synthprobe.project import Project
 from synthprobe.records.result import Outcome
-from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.verdict import Verdict
 from synthprobe.runner import RunOrder, run_journeys
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 from synthprobe.triage.causes import is_vague
 
 _console = open_console()
-_NEVER_CODE = {"data", "config", "user"}
-
-
-@dataclass(frozen=True)
-class Drilled:
-    """What came of one fault or decoy."""
-
-    name: str
-    truth: str
-    noticed: tuple[str, ...]
-    cause_class: str = ""
-    rule: str = ""
-    runbook: str = ""
-    wanted_runbook: str = ""
-    tied: tuple[str, ...] = ()
-    followed: str = ""
-    unproved: str = ""
-    called_code: tuple[str, ...] = ()
-    incidents: tuple[str, ...] = ()
-    wrong_pages: tuple[str, ...] = ()
-    ran: tuple[str, ...] = ()
-    samples: tuple[Sample, ...] = ()
-
-    def wrong(self) -> str:
-        """What did not hold, as a sentence; empty when all did."""
-        if self.truth == "decoy":
-            return f"The decoy was taken for a fault by {', '.join(self.noticed)}." if self.noticed else ""
-        if not self.noticed:
-            return "No journey that was expected to notice it did."
-        if self.called_code and self.truth in _NEVER_CODE:
-            return f"A {self.truth} fault was called code in {', '.join(self.called_code)}."
-        if self.cause_class not in {self.truth, "unknown"}:
-            return f"It was classed as {self.cause_class} by the rule {self.rule}; {self.truth} was expected."
-        if not self.wanted_runbook or self.runbook != self.wanted_runbook:
-            wanted = self.wanted_runbook or f"one with 'drill: {self.name}'"
-            return f"The runbook {self.runbook or 'none'} was matched; {wanted} was expected."
-        if self.wrong_pages:
-            return f"A page of another fault is called the runbook: {', '.join(self.wrong_pages)}."
-        if self.tied:
-            return (
-                f"{', '.join(self.tied)} fits as well as {self.runbook}; one page was expected. Let one match closer."
-            )
-        return self.unproved
-
-
-@dataclass(frozen=True)
-class Paired:
-    """What came of two faults at once."""
-
-    names: tuple[str, str]
-    incidents: tuple[str, ...]
-    right_pages: tuple[str, ...]
-    wrong_pages: tuple[str, ...]
-
-    def wrong(self) -> bool:
-        """Whether it is not one incident for each, or a page of another fault is called the runbook."""
-        return len(self.incidents) != len(self.names) or bool(self.wrong_pages)
-
-
-def incidents_of(verdict: Verdict) -> tuple[str, ...]:
-    """The incidents of a run, each in a line: class, page, and the journeys that show it."""
-    found: dict[str, list[JourneyVerdict]] = {}
-    for judgement in verdict.journeys:
-        if judgement.incident:
-            found.setdefault(judgement.incident, []).append(judgement)
-    return tuple(
-        f"{words.cause_and_page(judgements[0].triage, judgements[0].runbook, judgements[0].general)} "
-        f"({', '.join(sorted(judgement.journey.id for judgement in judgements))})"
-        for judgements in found.values()
-    )
-
-
-def _wrong_pages(verdict: Verdict, right: Collection[str]) -> tuple[str, ...]:
-    return tuple(
-        f"{judgement.journey.id}: {judgement.runbook}"
-        for judgement in verdict.journeys
-        if judgement.runbook not in {"", *right}
-    )
 
 
 class Drill:
@@ -180,7 +103,7 @@ class Drill:
                 if judgement.triage and judgement.triage.cause_class == "code"
             ),
             incidents=incidents_of(verdict),
-            wrong_pages=_wrong_pages(verdict, {runbook.id} if runbook else set()),
+            wrong_pages=wrong_pages(verdict, {runbook.id} if runbook else set()),
             ran=tuple(judgement.journey.id for judgement in verdict.journeys),
             samples=tuple(
                 sampled(fault.name, runbook.id if runbook else "", subjects[judgement.journey.id])
@@ -199,7 +122,7 @@ class Drill:
             names=(first_fault.name, other.name),
             incidents=incidents_of(verdict),
             right_pages=tuple(sorted({judgement.runbook for judgement in verdict.journeys} & right)),
-            wrong_pages=_wrong_pages(verdict, right),
+            wrong_pages=wrong_pages(verdict, right),
         )
 
     def _follow(self, drilled: Drilled, folder: Path, variables: Mapping[str, Secret], healing: ExitStack) -> Drilled:
