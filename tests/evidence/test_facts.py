@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from synthprobe.evidence.exchanges import credentials_sent
+from synthprobe.evidence.exchanges import credentials_sent, record_exchange
 from synthprobe.evidence.facts import KEPT, facts_of
+from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.evidence import ConsoleMessage, Exchange, NetworkRequest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -144,3 +145,34 @@ def test_what_was_refused_or_asked_is_kept_before_what_a_page_is_made_of_or_repe
 )
 def test_a_key_in_a_header_of_its_own_is_a_token(name, known_by):
     assert credentials_sent({name: "n7Qd02k1"}, "", "") == known_by
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ('{"id": 1, "method": "model.sale.read", "params": [[7]]}', "/rpc#model.sale.read"),
+        ('{"operationName": "Rows", "query": "{ rows { id } }"}', "/rpc#Rows"),
+        ('{"query": " mutation AddRow($name: String) { add(name: $name) }"}', "/rpc#AddRow"),
+        ('{"query": "spare radio"}', "/rpc"),
+        ('{"method": "cash", "amount": 7}', "/rpc"),
+        ('{"method": "two words <b>", "params": []}', "/rpc"),
+        ('["method", "params"]', "/rpc"),
+        ('{"method": ', "/rpc"),
+        ("method=a&params=b", "/rpc"),
+    ],
+)
+def test_what_is_asked_for_at_an_address_that_serves_many_operations_is_known(body, place):
+    asked = record_exchange(
+        Redactor(),
+        step="save",
+        method="POST",
+        url="http://t/rpc",
+        request_headers={},
+        request_body=body,
+        started_at=NOW,
+        duration_ms=1,
+        traceparent="",
+        status=500,
+    )
+    (answer,) = facts_of([asked], [], []).answers
+    assert answer.place == place

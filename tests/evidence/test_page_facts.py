@@ -29,6 +29,7 @@ def test_renamed(page):
     with step("log in"):
         for kind in ("Basic", "Bearer"):
             page.evaluate("kind => fetch('/' + kind, {headers: {Authorization: kind + ' d2FyZGVuOg=='}})", kind)
+        page.evaluate("fetch('/rows', {method: 'POST', body: JSON.stringify({query: 'query OpenDoors { doors }'})})")
         page.evaluate("setInterval(() => fetch('/often'), 50)")
         page.get_by_role("button", name="Log in").click(timeout=500)
 
@@ -112,6 +113,7 @@ def test_answers_of_a_page_have_their_step_their_kind_and_their_phases(results):
     assert (strange.status, strange.resource, strange.credentials) == (401, "fetch", "")
     assert "wait" in script.phases
     assert [answers[path].credentials for path in ("/Basic", "/Bearer")] == ["password", "token"]
+    assert answers["/rows"].operation == "OpenDoors"
 
 
 def test_a_request_that_is_never_answered_is_a_fact(results):

@@ -191,3 +191,43 @@ def test_a_target_that_is_slow_whatever_is_asked_is_one_incident_with_what_it_di
     assert incidents(late, single) == [["late"], ["single"]], "it may be slow by itself"
     late = refused("late", "GET", "/rows", 504, duration_ms=8000.0)
     assert incidents(late, slow("/", "/list", "/desk"), single) == [["late", "single", "slow"]]
+
+
+@pytest.mark.parametrize(("about", "status"), [("status", 400), ("fields", 200)])
+def test_of_what_one_address_serves_only_the_same_operation_is_one_incident(about, status):
+    def asked(name, operation):
+        return refused(name, "POST", "/rpc", status, about=about, got=name, operation=operation)
+
+    assert incidents(asked("made", "orders.read"), asked("listed", "orders.read")) == [["listed", "made"]]
+    assert incidents(asked("made", "orders.read"), asked("listed", "stock.read")) == [["listed"], ["made"]]
+
+
+def test_what_may_not_be_done_is_one_incident_where_a_page_shows_it_and_a_message_quotes_it():
+    page = missed("page", r'heading "You are not allowed to access \"Shipment\"." [level=4]', checks="sentinel")
+    (judgement,) = named(page).verdict.journeys
+    assert judgement.triage.candidate == "unknown", "who may not see a record does not know whether it is there"
+    assert '"You are not allowed to access "Shipment"."' in judgement.triage.why
+    message = """shipment.read: ['UserError', ['You are not allowed to access "Shipment".', None]]"""
+    failure = Failure(kind="expectation", ours=False, message=message, detail="", step="work")
+    api = verdict_of("api", step("work", "failed"), failure=failure, cause=message, facts=Facts())
+    assert incidents(page, api) == [["api", "page"]]
+    failure = replace(failure, message=message.replace("Shipment", "Sale"))
+    api = verdict_of("api", step("work", "failed"), failure=failure, cause=message, facts=Facts())
+    assert incidents(page, api) == [["api"], ["page"]]
+
+
+def test_what_stands_on_the_page_when_it_broke_came_later():
+    (judgement,) = named(
+        missed("page", 'link "Log out"', locator='get_by_role("link", name="Log out")')
+    ).verdict.journeys
+    assert judgement.triage.why.endswith("; it came later.")
+
+
+@pytest.mark.parametrize(
+    ("words", "candidate"), [("Connection refused by 127.0.0.1", "unknown"), ("no row is called Radio", "data")]
+)
+def test_what_cannot_be_read_for_want_of_a_store_says_nothing_of_a_fixed_record(words, candidate):
+    failure = Failure(kind="expectation", ours=False, message=f"find: ['{words}', '']", detail="", step="work")
+    checked = verdict_of("fixed", step("work", "failed", "sentinel"), failure=failure, cause=words, facts=Facts())
+    (judgement,) = named(checked).verdict.journeys
+    assert judgement.triage.candidate == candidate

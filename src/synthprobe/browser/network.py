@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page, Request
 
-from synthprobe.evidence.exchanges import account_sent, credentials_sent, server_timing
+from synthprobe.evidence.exchanges import account_sent, credentials_sent, operation_sent, server_timing
 from synthprobe.hooks import AnswerSource
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import NetworkRequest, PageSeen
@@ -49,6 +49,7 @@ def network_request(
         content_type=headers.get("content-type", "").split(";")[0].strip(),
         credentials=credentials_sent(sent, *posted),
         account=account_sent(*posted),
+        operation=operation_sent(posted[0]),
         phases={_PHASES[name]: float(ms) for name, ms in timings.items() if name in _PHASES and float(ms or -1) > 0},
         at=_time(snapshot.get("startedDateTime", "")),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
@@ -101,6 +102,7 @@ def record_exchange(
         error=redactor.text(error),
         credentials=credentials_sent(request_headers, sent[:BODY_LIMIT], sent_type),
         account=redactor.text(account_sent(sent[:BODY_LIMIT], sent_type) or _account_of(request_headers, door)),
+        operation=redactor.text(operation_sent(sent)),
     )
 
 
@@ -117,6 +119,9 @@ _TYPED = re.compile(
 
 _NO_KEY = re.compile(r"cookie|[cx]srf|^(proxy-)?authorization$", re.I)
 """Headers that hold a secret, and no key by which who asks is known."""
+
+_OPERATION = re.compile(r"[A-Za-z_][\w./:-]{0,99}")
+_GRAPHQL = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)")
 
 _ACCOUNT = re.compile(r"(^|[_.-])(user|log[_-]?in|account|e?-?mail|identifier|benutzer)(name)?([_-]?(name|id))?$", re.I)
 
@@ -151,3 +156,19 @@ def _account_of(headers: Mapping[str, str], door: str) -> str:
         with suppress(ValueError):
             return b64decode(pair).decode().partition(":")[0]
     return ""
+
+
+def operation_sent(body: str) -> str:
+    """Which of the operations that its address serves a request asks for; empty where it names none. Not redacted.
+
+    It is the method of JSON-RPC, or the operation of GraphQL.
+    """
+    try:
+        asked = json.loads(body) if body.lstrip().startswith("{") else None
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(asked, dict):
+        return ""
+    query = _GRAPHQL.match(str(asked.get("query", "")))
+    named = asked.get("method") if "params" in asked else asked.get("operationName") or (query and query[1])
+    return named if isinstance(named, str) and _OPERATION.fullmatch(named) else ""

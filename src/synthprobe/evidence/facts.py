@@ -170,6 +170,7 @@ def _asked(exchange: Exchange, source: AnswerSource) -> Answer:
         reason=exchange.error[:_REASON] or (_refusal(exchange.response_body) if exchange.status >= 400 else ""),
         credentials=exchange.credentials,
         account=exchange.account,
+        operation=exchange.operation,
     )
 
 
@@ -189,6 +190,7 @@ def _browsed(request: NetworkRequest, step: str, site: str) -> Answer:
         resource=request.resource_type,
         credentials=request.credentials,
         account=request.account,
+        operation=request.operation,
         phases=request.phases,
         host=_elsewhere(request.url, site),
     )

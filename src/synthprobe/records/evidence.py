@@ -79,6 +79,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
         size: bytes of the answer's body after decoding.
         error: why there was no answer, as a sentence.
         account: the account that it logged in as, where it sent its name.
+        operation: which of many an address serves it asks for: the method of JSON-RPC, the operation of GraphQL.
     """
 
     step: str
@@ -97,6 +98,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     error: str = ""
     credentials: Credentials = ""
     account: str = ""
+    operation: str = ""
 
     def curl(self) -> str:
         """The command that repeats this request, with secrets masked."""
@@ -146,6 +148,7 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
     content_type: str = ""
     credentials: Credentials = ""
     account: str = ""
+    operation: str = ""
     phases: dict[str, float] = {}
     at: datetime | None = None
 
@@ -197,8 +200,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     resource: str = ""
     credentials: Credentials = ""
     account: str = ""
+    operation: str = ""
     phases: dict[str, float] = {}
     host: str = ""
+
+    @property
+    def place(self) -> str:
+        """Its path, and which of many operations that it serves."""
+        return f"{self.path or '/'}#{self.operation}" if self.operation else self.path or "/"
 
     @property
     def is_well(self) -> bool:
@@ -212,7 +221,7 @@ _NAMED = re.compile(r'^[a-z]+ "((?:[^"\\]|\\.)*)"')
 def text_of(line: str) -> str:
     """The words of a line of an outline: the name of what stands there, or its text; empty where it has none."""
     named = _NAMED.match(line)
-    return (named[1] if named and named[1] else line.partition(": ")[2]).strip().strip('"')
+    return (named[1] if named and named[1] else line.partition(": ")[2]).strip().strip('"').replace('\\"', '"')
 
 
 class PageSeen(Struct, frozen=True, kw_only=True):

@@ -34,7 +34,7 @@ def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage
     """It asked, where it broke, for what another journey was given otherwise than expected."""
     wrong = contradicted_request(other, {})
     here = [a for a in own.evidence.answers if own.is_here(a) and a.credentials != "password"]
-    asked = {f"{a.method} {normalise(a.path, {})}" for a in here}
+    asked = {f"{a.method} {normalise(a.place, {})}" for a in here}
     return f"it asked {wrong} too, and {name} got another answer than it expected there" if wrong in asked else ""
 
 

@@ -13,7 +13,18 @@ from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
 from synthprobe.triage.facts import EDGE, TriageFacts
-from synthprobe.triage.sight import answered, asset, is_blocked, known, missing_assets, refused, words_of
+from synthprobe.triage.sight import (
+    NO_RIGHT,
+    answered,
+    asset,
+    complaints,
+    is_blocked,
+    known,
+    missing_assets,
+    quoted_complaints,
+    refused,
+    words_of,
+)
 
 # a system of another name, and that it does not work; "Service Unavailable" and "Bad Gateway" name none
 _UPSTREAM = re.compile(
@@ -135,6 +146,9 @@ def _answered_in_kind(f: TriageFacts) -> bool:
         return False
     if f.kind == "timeout" and f.only_slow:
         return False
+    words = " ".join(complaints(f) if f.is_absent else quoted_complaints(f))
+    if _LACKS.search(words) or (NO_RIGHT.search(words) and f.checks != "grant"):
+        return False  # who is refused it in words knows nothing of it
     found = f.finding.contradiction
     if found is None:
         return True

@@ -12,12 +12,13 @@ from urllib.parse import unquote, urlsplit
 
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
+from synthprobe.records.finding import Contradiction
 from synthprobe.records.incident import Triage
 from synthprobe.records.plain_text import without_markup
 from synthprobe.records.result import LOG_IN_AS
 from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, is_kept_out, refusal_of
 from synthprobe.triage.fingerprint import normalise
-from synthprobe.triage.sight import complaints, spoken
+from synthprobe.triage.sight import complaints, quoted_complaints, spoken
 from synthprobe.triage.timing import is_slow_write
 from synthprobe.words import element, named
 
@@ -230,7 +231,7 @@ def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
     by_value = found and found.about in {"locator", "fields"}
     expected = [text for _, text in _QUOTED.findall(found.expected)] if found and by_value else []
     shown = [page.path for page in facts.evidence.pages[-1:] if page.path != "blank"] if not request else []
-    paths = [unquote(path).rpartition("/")[2] for path in (request, collection, *shown)]
+    paths = [unquote(path.partition("#")[0]).rpartition("/")[2] for path in (request, collection, *shown)]
     for name in (*paths, element(sought.locator)[1] if sought else "", *expected):
         if _NAME.match(name) and not _PROGRAM.search(name):
             yield f'the fixed record "{name.replace("_", " ")}"'
@@ -241,14 +242,14 @@ def _asked_by_page(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
     here = [a for a in facts.evidence.answers if a.by == "page" and a.step and facts.is_here(a) and a.status == 200]
     here = [a for a in here if a not in facts.log_ins]
     data = [a for a in here if a.resource in {"fetch", "xhr"}] or [a for a in here if a.resource == "document"]
-    asked = {f"{a.method} {normalise(a.path, identifiers)}" for a in data}
+    asked = {f"{a.method} {normalise(a.place, identifiers)}" for a in data}
     return asked.pop() if len(asked) == 1 else ""
 
 
 def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
     for a in broken:
         got = f"answered {a.status}" if a.status >= 400 else _CUT_OFF if a.status else "not answered"
-        yield f"{_collection(normalise(a.path, identifiers))} {got}"
+        yield f"{_collection(normalise(a.place, identifiers))} {got}"
         if not a.status and a.duration_ms >= _IN_VAIN_MS:
             yield _SLOW  # a page is not told of a 504 that does not say who may read it
         yield from _words(a, identifiers)
@@ -259,7 +260,7 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
     if broken:
         return
     if found is not None and found.method and found.about == "status":
-        yield f"{_collection(normalise(path_of(found.url) or '/', identifiers))} answered {found.status}"
+        yield f"{_collection(normalise(_place(found, facts), identifiers))} answered {found.status}"
         answer = next((a for a in facts.unwanted if (a.path, a.status) == (path_of(found.url), found.status)), None)
         if answer and answer.status not in _ABSENT:
             yield from _words(answer, identifiers)
@@ -270,7 +271,7 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
     if found is not None and found.method and found.status < 400 and _BETWEEN_TAGS.search(found.got):
         yield from _texts(found.got, 0, identifiers)  # a page where data should be
     wrong_kind = {
-        f"{a.method} {normalise(a.path, identifiers)} answered with an HTML page"
+        f"{a.method} {normalise(a.place, identifiers)} answered with an HTML page"
         for a in facts.evidence.answers
         if facts.is_here(a) and a.status == 200 and a.content_type == "text/html" and a.resource != "document"
     }
@@ -306,12 +307,21 @@ def contradicted_request(facts: TriageFacts, identifiers: Mapping[str, str]) -> 
     """The request of the API whose answer is not as expected, where it is known which; empty otherwise."""
     found = facts.finding.contradiction
     if found is not None:
-        return f"{found.method} {normalise(path_of(found.url) or '/', identifiers)}" if found.method else ""
+        return f"{found.method} {normalise(_place(found, facts), identifiers)}" if found.method else ""
     here = [a for a in facts.evidence.answers if a.by == "api" and a.step and facts.is_here(a)]
     logging_in = [number for number, a in enumerate(here) if a.credentials == "password" and is_change(a)]
     compared = here[logging_in[-1] + 1 :] if logging_in else here  # of what came last the author compared something
-    asked = {f"{a.method} {normalise(a.path, identifiers)}" for a in compared}
+    asked = {f"{a.method} {normalise(a.place, identifiers)}" for a in compared}
     return asked.pop() if len(asked) == 1 and facts.kind == "expectation" else ""
+
+
+def _place(found: Contradiction, facts: TriageFacts) -> str:
+    """Where the contradicted request was sent; of several operations there the last that was answered so."""
+    path = path_of(found.url) or "/"
+    asked = (found.method, path, found.status)
+    return next(
+        (a.place for a in reversed(facts.evidence.answers) if (a.method, a.path or "/", a.status) == asked), path
+    )
 
 
 def _phrase(status: int) -> str:
@@ -344,8 +354,8 @@ def _page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
 
 
 def _warnings(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
-    """What a page says is missing, wrong or not allowed, in the place of what was looked for."""
-    for words in complaints(facts) if facts.is_absent else ():
+    """What is said to be missing, wrong or not allowed: by a page, in the place of what was looked for, or the API."""
+    for words in complaints(facts) if facts.is_absent else quoted_complaints(facts):
         yield from _texts(words, 0, identifiers)
 
 
@@ -362,7 +372,7 @@ def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, st
     if any(is_change(a) and a.credentials != "password" for a in slow):
         yield from (f"making a {what} takes long" for what in facts.mutates)
     for a in slow:
-        yield f"{a.method} {normalise(a.path, identifiers)} slow"
+        yield f"{a.method} {normalise(a.place, identifiers)} slow"
         for part in a.server_timing:
             if part.name not in {"db", "query", "app", "total", "cache"} and part.duration_ms > a.duration_ms / 2:
                 yield f"time spent in {part.name}"

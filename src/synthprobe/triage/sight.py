@@ -45,6 +45,10 @@ _COMPLAINS = re.compile(
 )
 """English words of a complaint: the weakest sign, and none of a line that stands there when the page is well, too."""
 
+NO_RIGHT = re.compile(r"\b(denied|forbidden|not (allowed|authori[sz]ed|permitted))\b", re.IGNORECASE)
+"""English words by which somebody may not do or see something."""
+
+_IN_QUOTES = re.compile(r"""(['"])(.+?)(?<!\\)\1""")
 _QUOTED = 120
 _LIKE, _LIKE_OTHERS = 0.5, 0.8
 _FEW = 3
@@ -54,7 +58,7 @@ _PLAIN = 2  # the rank of a page's words from which they warn of nothing
 
 def answered(a: Answer, *, quote: bool = True) -> str:
     """A request and its answer, with what the answer says."""
-    where = f"{a.method} {a.host}{a.path or '/'}"
+    where = f"{a.method} {a.host}{a.place}"
     if is_blocked(a):
         return f"{where} was not loaded, the browser forbids it ({a.reason})"
     if not a.status:
@@ -120,7 +124,7 @@ def took(a: Answer, f: TriageFacts) -> str:
     parts = [f"{name} {shown_ms(ms)}" for name, ms in sorted(a.phases.items(), key=lambda p: -p[1]) if ms >= 50]
     parts += [f"{part.name} {shown_ms(part.duration_ms)} by the server's word" for part in a.server_timing]
     spent = f" ({', '.join(parts[:4])})" if parts else ""
-    return f"{a.method} {a.path or '/'} took {shown_ms(a.duration_ms)}{whole}{spent}."
+    return f"{a.method} {a.place} took {shown_ms(a.duration_ms)}{whole}{spent}."
 
 
 def shown_words(f: TriageFacts, like: re.Pattern[str]) -> str:
@@ -201,6 +205,8 @@ def _instead(f: TriageFacts) -> str:
         names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=like) if name else []
         if names:
             kind = next(kind for kind, n in candidates if n == names[0])
+            if (kind, names[0]) == (role, name):
+                return "; it came later"
             return f'; the page {page.path} has {kind} "{names[0][:_QUOTED]}"'
     warned = next(iter(complaints(f)), "")
     if page.asks_password and any(a in f.log_ins for a in f.unwanted) and _refuses_log_in(warned):
@@ -271,3 +277,9 @@ def _refuses_log_in(words: str) -> bool:
 def complaints(f: TriageFacts) -> list[str]:
     """What a page warns of, or says that is missing, wrong or not allowed."""
     return [words for rank, words in _ranked(f) if rank < _PLAIN]
+
+
+def quoted_complaints(f: TriageFacts) -> list[str]:
+    """What a target says is wrong or not allowed, as the journey's own message quotes it."""
+    pieces = [words for _, words in _IN_QUOTES.findall(f.authors_words.strip().partition("\n")[0])]
+    return [words for words in pieces if _COMPLAINS.search(words)]
