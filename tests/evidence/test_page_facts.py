@@ -14,6 +14,7 @@ PAGE = b"""<html><title>Door</title><body><h1>Welcome</h1><p role=alert>Two of t
 <a href=/hang>Next page</a><script src=/main.js></script><script>fetch('/strange')
 setTimeout(() => {throw Error('no part 4711 of Kestrel-Meadow_77')})</script></body></html>"""
 JOURNEYS = """
+import os
 from playwright.sync_api import expect
 from synthprobe import step
 
@@ -44,6 +45,16 @@ def test_passing(page):
     with step("log in"):
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/inside")
+
+def test_routed(page):
+    page.route("**/made", lambda route: route.fulfill(status=500))
+    page.route("**/cut", lambda route: route.abort())
+    page.route("**/Basic", lambda route: route.fulfill(response=route.fetch()))
+    page.goto("/")
+    for path in ("Basic", "made", "cut"):
+        page.evaluate("path => fetch('/' + path).then(a => a.text()).catch(() => 0)", path)
+    page.wait_for_load_state("networkidle")
+    assert not os.environ.get("CLOSED"), "it is closed"
 """
 
 
@@ -89,7 +100,11 @@ def results(new_project, tmp_path_factory) -> Iterator[dict[str, object]]:
     project.configure(f"http://127.0.0.1:{server.server_port}")
     project.journeys(JOURNEYS)
     ran = project.run()
-    yield {result.journey.title: result for result in ran.all_results}
+    yield {result.journey.title: result for result in ran.all_results} | {
+        "routed and closed": project.run("-k", "routed", environ={"CLOSED": "1"}, folder="closed").results[
+            "test_routed"
+        ]
+    }
     Door.ended.set()
     server.shutdown()
     server.server_close()
@@ -140,3 +155,10 @@ def test_what_a_page_throws_is_known_of_a_journey_that_passes_too(results):
     assert thrown.startswith("Error: no part 4711 of ")
     assert "Kestrel" not in thrown, "the password that was typed is masked"
     assert results["renamed"].facts.page_errors == (thrown,)
+
+
+@pytest.mark.parametrize("journey", ["routed", "routed and closed"])
+def test_only_what_the_target_answered_is_a_fact_and_nothing_that_a_route_of_the_journey_did(results, journey):
+    routed = results[journey]
+    assert routed.outcome == ("passed" if journey == "routed" else "failed"), routed.cause
+    assert {"/made", "/cut", "/Basic"} & {answer.path for answer in routed.facts.answers} == {"/Basic"}

@@ -17,7 +17,16 @@ from typing import Any
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
 from synthprobe.browser.installation import has_ffmpeg
-from synthprobe.browser.network import is_odd, network_request, outline_of, pages_of, pending_requests, seen_page
+from synthprobe.browser.network import (
+    fetched_at,
+    is_odd,
+    is_target_answer,
+    network_request,
+    outline_of,
+    pages_of,
+    pending_requests,
+    seen_page,
+)
 from synthprobe.browser.recording import ContextRecording, hold_client_traces
 from synthprobe.browser.trace import DOWNLOADS, learn_from_contents, learn_from_downloads, learn_from_folder
 from synthprobe.evidence.learning import Learner
@@ -219,9 +228,14 @@ class BrowserEvidence:
         """Of an attempt that passed: requests that were refused, and those that sent credentials; not yet redacted."""
         read = self.scratch.joinpath
         lines = [line for recording in self._recordings for line in recording.network_lines() if is_odd(line)]
+        routed = any(b'"_wasFulfilled"' in line for line in lines)
+        done = (line for recording in self._recordings if routed for line in recording.lines())
+        fetched = [at for line in done if b'"fetchResponseUid"' in line and (at := fetched_at(json.loads(line)))]
+        snapshots = (json.loads(line)["snapshot"] for line in lines)
         found = (
-            network_request(json.loads(line)["snapshot"], describe, lambda name: read(name).read_bytes())
-            for line in lines
+            network_request(snapshot, describe, lambda name: read(name).read_bytes())
+            for snapshot in snapshots
+            if is_target_answer(snapshot, fetched)
         )
         return [request for request in found if request.at is None or request.at >= since]
 
@@ -316,7 +330,8 @@ def read_trace(
 ) -> tuple[list[ConsoleMessage], list[NetworkRequest]]:
     """Read console, page errors, and failed or slow requests out of a redacted trace."""
     console: list[ConsoleMessage] = []
-    network: list[NetworkRequest] = []
+    snapshots: list[dict[str, Any]] = []
+    fetched: list[float] = []
     with zipfile.ZipFile(path) as archive:
         begins_ms = _begins_ms(archive)
         for name in archive.namelist():
@@ -332,10 +347,12 @@ def read_trace(
                     at = datetime.fromtimestamp((wall_ms + entry.get("time", mono_ms) - mono_ms) / 1000, UTC)
                     console.append(_console_message(entry, at))
                 elif kind == "resource-snapshot" and entry["snapshot"].get("_monotonicTime", begins_ms) >= begins_ms:
-                    request = network_request(entry["snapshot"], describe, archive.read)
-                    if request.says_something(slow_ms):
-                        network.append(request)
-    return console, network
+                    snapshots.append(entry["snapshot"])
+                elif handed_on := fetched_at(entry):
+                    fetched.append(handed_on)
+        own = [snapshot for snapshot in snapshots if is_target_answer(snapshot, fetched)]
+        network = [network_request(snapshot, describe, archive.read) for snapshot in own]
+    return console, [request for request in network if request.says_something(slow_ms)]
 
 
 def _is_page_error(entry: dict[str, Any]) -> bool:

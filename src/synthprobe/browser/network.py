@@ -26,6 +26,19 @@ def is_odd(line: bytes) -> bool:
     return b'"resource-snapshot"' in line and bool(_ODD.search(line))
 
 
+def is_target_answer(snapshot: Mapping[str, Any], fetched: Sequence[float]) -> bool:
+    """Whether the target answered, and no route of the journey in its place; `fetched` are times of `fetched_at`."""
+    begun, took = snapshot.get("_monotonicTime", 0.0), max(snapshot.get("time", 0.0), 0.0)
+    was_fulfilled = snapshot.get("_wasFulfilled") and not any(begun <= at <= begun + took for at in fetched)
+    return not (was_fulfilled or snapshot.get("_wasAborted"))
+
+
+def fetched_at(entry: Mapping[str, Any]) -> float | None:
+    """When a route handed on what it had fetched from the target, if a line of a trace is that."""
+    hands_on = entry.get("class") == "Route" and "fetchResponseUid" in (entry.get("params") or {})
+    return float(entry["startTime"]) if hands_on and "startTime" in entry else None
+
+
 def network_request(
     snapshot: Mapping[str, Any], describe: Callable[[Mapping[str, str]], AnswerSource], read: Callable[[str], bytes]
 ) -> NetworkRequest:
