@@ -4,7 +4,8 @@
 
 Each line of `first_sight.jsonl.gz` is a situation of a real system that was broken by real means: the verdict of one
 run of its journeys without what triage wrote, what is usual there, the classes that are true, what no sentence may
-say, all written down before triage was run, and what it then said first. Prints that score, and the one of now.
+say, all written down before triage was run, and what it then said first. Prints that score and the one of now, by
+system.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import foreign_portals
 import msgspec
 from foreign_failures import TELLING, score
 from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
 
 from synthprobe.firstline.naming import explain, name_incidents
 from synthprobe.records.verdict import JourneyVerdict, Verdict
@@ -29,6 +32,20 @@ from synthprobe.triage.facts import Occurrence
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.words import explanation
 
+SHOWN = {
+    "situations": "of",
+    "detected": "seen",
+    "causes": "causes",
+    "incidents": "incidents",
+    "incidents of two causes": "of two",
+    "named": "named",
+    "wrong": "wrong",
+    "wrong and high": "high",
+    "not so": "not so",
+    "unknown": "unknown",
+    "could not look": "blind",
+}
+"""Figures, and what each is called above its column."""
 RECORDS = Path(__file__).with_name("first_sight.jsonl.gz")
 
 
@@ -124,12 +141,14 @@ def count(situation: Situation, diagnoses: dict[str, First], sums: Counter[str])
         sums["not so"] += diagnosis.not_so
 
 
-def sums_of(every: Sequence[Situation]) -> Counter[str]:
-    """What is said of all today, in figures."""
-    sums = Counter[str]()
+def by_system(every: Sequence[Situation], *, at_first: bool = False) -> dict[str, Counter[str]]:
+    """What is said of each system today, or was at first sight, in figures; ``all`` is their sum."""
+    sums: dict[str, Counter[str]] = {}
     for situation in every:
-        count(situation, {judgement.journey.id: now(situation, judgement) for judgement in situation.named()}, sums)
-    return sums
+        diagnoses = situation.first if at_first else _today(situation)
+        for name in (situation.system, "all"):
+            count(situation, diagnoses, sums.setdefault(name, Counter()))
+    return {**{name: of for name, of in sums.items() if name != "all"}, "all": sums["all"]}
 
 
 def rules_of(every: Sequence[Situation]) -> dict[str, tuple[int, int]]:
@@ -172,9 +191,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--verbose", action="store_true", help="print what is said of each")
     given = parser.parse_args(arguments)
-    first, every = Counter[str](), list(situations())
+    every = list(situations())
     for situation in every:
-        count(situation, situation.first, first)
         for judgement in situation.named():
             it, may_be = now(situation, judgement), situation.may_be(judgement.journey.id)
             bad = it.not_so or it.cause_class not in {"unknown", "probe", *may_be}
@@ -187,9 +205,13 @@ def main(arguments: Sequence[str]) -> int:
                 )
     print("rules: " + ", ".join(f"{rule} {right}/{of}" for rule, (right, of) in rules_of(every).items()))
     print("over all sets: " + ", ".join(f'"{rule}": ({right}, {of})' for rule, (right, of) in scored().items()))
-    today = sums_of(every)
-    print(f"at first sight: {dict(first)}\ntoday: {dict(today)}")
-    return 1 if today["wrong"] or today["not so"] else 0
+    today = by_system(every)
+    for title, sums in (("at first sight", by_system(every, at_first=True)), ("today", today)):
+        table = Table("system", *SHOWN.values(), title=title, box=None, padding=(0, 1, 0, 0))
+        for system, counted in sums.items():
+            table.add_row(system, *(str(counted[figure]) for figure in SHOWN))
+        Console().print(table)
+    return 1 if today["all"]["wrong"] or today["all"]["not so"] else 0
 
 
 if __name__ == "__main__":

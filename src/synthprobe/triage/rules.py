@@ -39,7 +39,9 @@ _LACKS = re.compile(
     r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to (\w+ ){0,4}connect|could not connect"
     r"|can('t|not) (connect|contact|reach)|econnrefused|etimedout|too many (connections|clients|open files)"
     r"|pool (is |was )?exhausted|no (free|available) connections?|timeout waiting for (idle|a free)"
-    r"|no space left|disk (is )?full|out of memory|insufficient storage"
+    r"|establishing (a |the )?(\w+ )?connection|lost connection to|server has gone away|connection slots are reserved"
+    r"|closed the connection unexpectedly|database (system )?is (starting up|shutting down|in recovery)"
+    r"|no space left|disk (is )?full|out of memory|cannot allocate memory|insufficient storage"
     r"|read-?only (file system|transaction|database|option|mode|replica)",
     re.IGNORECASE,
 )

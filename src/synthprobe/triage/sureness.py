@@ -17,7 +17,7 @@ SCORED: dict[str, tuple[int, int]] = {
     "feed-stale": (2, 7),
     "forbidden": (31, 35),
     "grant": (5, 5),
-    "lacks-resource": (8, 8),
+    "lacks-resource": (9, 9),
     "live": (1, 1),
     "never-answered": (0, 2),
     "new-build": (1, 2),
