@@ -9,6 +9,8 @@ from urllib.error import HTTPError, URLError
 import pytest
 import requests
 from playwright.sync_api import Error
+from urllib3 import HTTPResponse, Retry
+from urllib3.exceptions import MaxRetryError
 
 from synthprobe.errors import ExpectationError
 from synthprobe.evidence.failure import describe_failure, leak_failure
@@ -142,9 +144,20 @@ def by_requests():
     response.raise_for_status()
 
 
+def by_retries():
+    retries = Retry(0, status_forcelist=[503]).increment
+    answer = HTTPResponse(status=503)
+    with pytest.raises(MaxRetryError) as used_up:
+        retries("GET", "/orders", response=answer)
+    raise requests.exceptions.RetryError(
+        used_up.value, request=requests.Request("GET", "http://shop.invalid/orders").prepare()
+    )
+
+
 @pytest.mark.parametrize(
     ("client", "outcome"),
     [
+        (by_retries, ("expectation", "GET /orders was answered 503, a status below 400 was expected", 503)),
         (by_requests, ("expectation", "GET /orders was answered 404, a status below 400 was expected", 404)),
         (
             lambda: _raise(HTTPError("http://shop.invalid/orders", 500, "Broken", Message(), None)),
@@ -153,7 +166,7 @@ def by_requests():
         (lambda: _raise(URLError("refused")), ("request", "<urlopen error refused>", 0)),
         (lambda: _raise(requests.ReadTimeout("late")), ("timeout", "late", 0)),
     ],
-    ids=["a status by requests", "a status by urllib", "no connection", "no answer in time"],
+    ids=["a status by retries", "a status by requests", "a status by urllib", "no connection", "no answer in time"],
 )
 def test_what_another_client_of_http_raises_is_the_target_s_and_an_answer_is_told_as_one(client, outcome):
     with pytest.raises(OSError) as raised:

@@ -36,11 +36,14 @@ _FOR_A_STATUS = frozenset(
         "aiohttp.ClientResponseError",
         "httpx.HTTPStatusError",
         "niquests.HTTPError",
+        "niquests.RetryError",
         "requests.HTTPError",
+        "requests.RetryError",
         "urllib.HTTPError",
     )
 )
-"""What clients of HTTP raise for the status of an answer, as by `raise_for_status`."""
+"""What clients of HTTP raise for the status of an answer, as by `raise_for_status` or when retries are used up."""
+_RETRIED = re.compile(r"too many (\d{3}) error responses")  # urllib3 says it nowhere else
 _OF_A_CLIENT = frozenset(
     (
         "aiohttp.ClientConnectionError",
@@ -166,12 +169,13 @@ def _status_raised(error: BaseException) -> Contradiction | None:
     response = getattr(error, "response", None)
     answer = error if response is None else response
     codes = (getattr(answer, name, None) for name in ("status_code", "status", "code"))
-    status = next((code for code in codes if isinstance(code, int)), 0)
+    retried = _RETRIED.search(_text(error))
+    status = next((code for code in codes if isinstance(code, int)), int(retried[1]) if retried else 0)
     asked = getattr(answer, "request", None) or getattr(answer, "request_info", None)
     return (
         Contradiction(
             about="status",
-            expected="a status below 400",
+            expected="a status below 400" if status >= 400 else "another status",
             got=f"status {status}",
             method=str(getattr(asked, "method", None) or ""),
             url=str(getattr(asked, "url", None) or ""),
