@@ -145,9 +145,11 @@ def test_the_requests_session_itself_keeps_wall_pace_and_deadline_f71(tmp_path, 
                 send(url + "/x")
         assert time.monotonic() - began < 3, "the target's own deadline holds"
         assert len(json.loads((tmp_path / "pace-requests.json").read_text())) == 3
-        with pytest.raises(TargetError) as caught:
-            api.session.get("http://127.0.0.2:9/x")
-        assert caught.value.kind == "egress"
+        for send in (api.session.get, api.get):
+            with pytest.raises(TargetError) as caught:
+                send("http://127.0.0.2:9/x")
+            assert caught.value.kind == "egress"
+        assert api.exchanges == [], "nothing was sent, so nothing is told as unanswered"
         monkeypatch.setenv("http_proxy", url)
         for change in ({"proxies": {"http": url}}, {"trust_env": True}):
             other = Api(target, Redactor()).session

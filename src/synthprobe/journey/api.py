@@ -251,9 +251,11 @@ class Api:
             failure = TargetError(failure.kind, self._redactor.text(str(failure)), found)
             took = (monotonic() - began) * 1000
             with steps.left_out():
-                self.exchanges.append(
-                    record_exchange(self._redactor, **known, duration_ms=took, status=bound.status, error=str(failure))
+                broken = record_exchange(
+                    self._redactor, **known, duration_ms=took, status=bound.status, error=str(failure)
                 )
+            if failure.kind != "egress" or bound.status:  # else nothing was sent, so nothing was exchanged
+                self.exchanges.append(broken)
             raise failure from None
         took = (monotonic() - began) * 1000
         with steps.left_out():
