@@ -107,8 +107,8 @@ def test_a_door_opens_for_sessions_pages_and_requests_of_a_page_at_the_targets_o
 
 def test_an_account_is_whom_a_journey_asks_as_by_basic_and_not_the_doors(ran):
     done, _ = ran
-    accounts = {name: {answer.account for answer in result.facts.answers} for name, result in done.results.items()}
-    assert (accounts["test_open"], accounts["test_password_in_the_address"]) == ({""}, {"other"})
+    opened, named = (done.results[f"test_{name}"].facts.answers for name in ("open", "password_in_the_address"))
+    assert ({answer.account for answer in opened}, {answer.account for answer in named}) == ({""}, {"other"})
 
 
 def test_an_address_that_masking_broke_costs_no_outcome(ran):
