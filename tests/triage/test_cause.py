@@ -11,13 +11,20 @@ import requests
 from playwright.sync_api import Error
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import MaxRetryError
+from verdicts import NOW, verdict_of
 
 from synthprobe.errors import ExpectationError
 from synthprobe.evidence.failure import describe_failure, leak_failure
 from synthprobe.journey.eventually import eventually
 from synthprobe.journey.response import Response
 from synthprobe.records.evidence import Exchange
+from synthprobe.records.result import Run
+from synthprobe.records.verdict import Verdict
+from synthprobe.triage.causes import triage
+from synthprobe.triage.facts import facts_for
 from synthprobe.verdict.judge import judge_attempt
+
+LEDGER = "http://ledger.invalid:8911"
 
 
 def answered(status: int, body: str) -> Response:
@@ -174,3 +181,38 @@ def test_what_another_client_of_http_raises_is_the_target_s_and_an_answer_is_tol
     failure = describe_failure(raised.value, detail="", step="", phase="call")
     answer = failure.finding.contradiction if failure.finding else None
     assert (failure.kind, judge_attempt(failure, (), finished=False)[1], answer.status if answer else 0) == outcome
+
+
+def refused_by_requests():
+    raise requests.ConnectionError("refused", request=requests.Request("GET", f"{LEDGER}/x").prepare())
+
+
+@pytest.mark.parametrize(
+    ("client", "shown"),
+    [
+        (refused_by_requests, LEDGER),
+        (lambda: _raise(Error(f"Page.goto: net::ERR_CONNECTION_REFUSED at {LEDGER}/x\nCall log:\n")), LEDGER),
+        (
+            lambda: _raise(Error(f"APIRequestContext.get: ECONNREFUSED\nLog:\n  - → GET {LEDGER}/x")),
+            LEDGER,
+        ),
+        (lambda: _raise(URLError("refused")), ""),
+    ],
+    ids=["by requests", "by a page", "by a page's client", "by urllib, which names no address"],
+)
+def test_another_address_that_gives_no_answer_is_named_and_is_not_told_as_the_target(client, shown):
+    with pytest.raises((OSError, Error)) as raised:
+        client()
+    judgement = verdict_of("a", failure=describe_failure(raised.value, detail="", step="", phase="call"))
+    found = {
+        site: triage(facts_for(judgement, Verdict(run=run_at(site), journeys=(judgement,), finished_at=NOW)))
+        for site in ("http://shop.invalid", LEDGER)
+    }
+    elsewhere = found["http://shop.invalid"]
+    assert (elsewhere.cause_class, elsewhere.runner_up) == ("unknown", "")
+    assert shown in elsewhere.why
+    assert (found[LEDGER].rule == "unreachable") == bool(shown)
+
+
+def run_at(site):
+    return Run(id="r", target="t", base_url=site, slot=1, started_at=NOW)

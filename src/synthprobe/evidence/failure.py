@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -25,7 +26,7 @@ from synthprobe.records.finding import Contradiction, Finding, Refusal, Sight, S
 from synthprobe.records.result import Degradation, Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_ASKED = re.compile(r"net::ERR_\w+ at (https?://\S+)")
+_ASKED = re.compile(r"(?:net::ERR_\w+ at|- \S [A-Z]+) (https?://\S+)")
 _MESSAGE_LINES = 14
 _OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"), (ToolError, "browser"))
 _SHOWN = "Actual value: "
@@ -111,8 +112,7 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     finding = _finding(error)
     if finding is None and kind in _NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""
-        asked = _ASKED.search(text)
-        finding = Finding(refusal=Refusal(kind=kind, url=asked[1] if asked else "", certificate=certificate))
+        finding = Finding(refusal=Refusal(kind=kind, url=_asked_for(error, text), certificate=certificate))
         text = f"{certificate}\n{text}" if certificate else text
     if kind == "journey error" and not isinstance(error, JourneyError):
         fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""
@@ -184,6 +184,15 @@ def _status_raised(error: BaseException) -> Contradiction | None:
         if status
         else None
     )
+
+
+def _asked_for(error: BaseException, text: str) -> str:
+    """The address that gave no answer, as a client's error or Playwright's message names it."""
+    with suppress(RuntimeError):  # of httpx, where nothing was asked yet
+        if url := getattr(getattr(error, "request", None), "url", None):
+            return str(url)
+    asked = _ASKED.search(text)
+    return asked[1] if asked else ""
 
 
 def _names(error: BaseException) -> set[str]:

@@ -14,6 +14,7 @@ from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount
 from synthprobe.records.finding import Contradiction, Finding
 from synthprobe.records.result import Check, Degradation, Outcome, Result, Step, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.fingerprint import normalise
 
 EDGE = frozenset({*range(520, 528), 530})
@@ -24,6 +25,9 @@ _PAGE_BREAKS = {"document", "script", "fetch", "xhr"}
 
 MANY = 3
 """Requests that are slow, or journeys that are refused alike, from which it is not for one of them."""
+
+NOT_REACHED = frozenset({"dns", "refused", "no connection", "protocol", "request"})
+"""Kinds of failure by which no answer came."""
 
 _KNOWN = {403, 404}
 """Statuses of whom the target knows, where a password goes with each request."""
@@ -99,6 +103,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     took_s: float = 0.0
     mutates: tuple[str, ...] = ()
     begins: bool = False
+    site: str = ""
 
     @property
     def targets_words(self) -> str:
@@ -177,6 +182,14 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         """The request that the failure itself names: it got another answer than expected, or none that is whole."""
         named = self.finding.contradiction or self.finding.refusal
         return (named.method, path_of(named.url) or "/") if named and named.method else None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether what gave no answer is not known to be the target: it has another host or port, or none was named."""
+        refusal = self.finding.refusal
+        if refusal is None or not self.site or self.kind not in NOT_REACHED:
+            return False
+        return origin_of(refusal.url) != origin_of(self.site) if refusal.url else self.kind == "request"
 
     @property
     def log_ins(self) -> list[Answer]:
@@ -258,6 +271,7 @@ def facts_for(
         took_s=sum(s.duration_s for s in broken if not s.steps),
         mutates=journey.journey.mutates,
         begins=result is not None and _begins(result),
+        site=run.run.base_url,
     )
 
 

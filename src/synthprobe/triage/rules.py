@@ -12,7 +12,7 @@ from synthprobe.records.address import path_of
 from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
-from synthprobe.triage.facts import EDGE, TriageFacts
+from synthprobe.triage.facts import EDGE, NOT_REACHED, TriageFacts
 from synthprobe.triage.sight import (
     NO_RIGHT,
     answered,
@@ -73,7 +73,7 @@ def _unreachable(f: TriageFacts) -> str:
     if any(peer.outcome == "passed" for peer in f.peers):
         return ""  # what answers others well is reached, so this one request breaks or hangs in it, or went elsewhere
     refusal = f.finding.refusal
-    if f.kind in {"dns", "refused", "no connection", "protocol", "request"} and not (refusal and refusal.status):
+    if f.kind in NOT_REACHED and not f.is_elsewhere and not (refusal and refusal.status):
         message = next(iter(f.message.strip().splitlines()), "").rstrip(".")
         what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
         return f"{what} ({f.kind}){f': {message}' if message else ''}."

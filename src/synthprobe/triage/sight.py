@@ -9,6 +9,7 @@ from itertools import groupby
 
 from synthprobe.records.evidence import Answer, PageSeen, text_of
 from synthprobe.records.plain_text import without_markup
+from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.fingerprint import is_bare
 from synthprobe.words import contradiction, element, looked_for, shown_ms
@@ -147,6 +148,11 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         return
     if f.finding.refusal and f.finding.refusal.certificate:
         yield f.finding.refusal.certificate
+        return
+    if f.is_elsewhere and f.finding.refusal:
+        message = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
+        where = origin_of(f.finding.refusal.url) or message
+        yield f"{where} gave no whole answer ({f.kind}), and is not known to be the target."
         return
     for a in _refusals(f):
         yield refused(f, a)
