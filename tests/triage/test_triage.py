@@ -304,6 +304,9 @@ def test_a_probe_that_cannot_be_believed_says_nothing_of_the_target():
     facts = TriageFacts(outcome="unknown", ours=True, kind="credentials", evidence=Facts(answers=(answer(status=500),)))
     found = triage(facts)
     assert (found.cause_class, found.rule, found.runner_up) == ("probe", "probe-at-fault", "")
+    ended = triage(replace(facts, kind="journey error"))
+    assert (ended.cause_class, ended.sure) == ("probe", "medium"), "what the journey met with may have ended it"
+    assert "fault" not in ended.why
     assert triage(TriageFacts(outcome="failed", kind="dns", canary_down=True)).rule == "no-network"
 
 

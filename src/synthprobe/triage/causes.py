@@ -42,7 +42,7 @@ def triage(facts: TriageFacts) -> Triage:
         why = known(facts) or "Nothing that was seen points at one class."
         return Triage(cause_class="unknown", rule="nothing-fits", why=why, sure="low")
     cause, rule, why = fired[0]
-    sure = "high" if cause == "probe" else sure_of(rule)
+    sure = ("medium" if seen.kind == "journey error" else "high") if cause == "probe" else sure_of(rule)
     if sure == "low":
         return Triage(
             cause_class="unknown", rule=rule, why=known(seen) or why, sure=sure, runner_up=cause, runner_up_why=why

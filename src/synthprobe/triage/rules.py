@@ -55,6 +55,8 @@ _LOOP = "net::ERR_TOO_MANY_REDIRECTS"
 def _own_fault(f: TriageFacts) -> str:
     if not f.ours:
         return ""
+    if f.kind == "journey error":  # of its own making, or of what it met with: no expectation says which
+        return "The journey ended by an error that no expectation raised, so nothing is known of the target."
     return f"The probe itself is at fault ({f.kind or 'no result'}), so nothing is known of the target."
 
 
