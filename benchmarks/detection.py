@@ -25,7 +25,7 @@ from typing import ClassVar, Protocol
 from apache_otava import NEWEST, RUNS, VERSION, Hunter, NotInstalled, Otava
 
 from synthprobe.detection.degradation import StepDetector
-from synthprobe.detection.suspicion import AS_USUAL, LOOK_AGAIN
+from synthprobe.detection.suspicion import LOOK_AGAIN, is_calm
 
 GROUPS = {
     "A quiet services, 5 min": ("petshop",),
@@ -224,16 +224,14 @@ def with_reruns(all_series: list[Series], factor: float, most: int, each: int) -
             if ms is None:
                 break
             at = series[start][0] + n  # a second apart, so that they are runs of their own
-            known, surprise = StepDetector.from_bytes(detector.to_bytes()), detector.surprise(at, ms)
+            known, surprises = StepDetector.from_bytes(detector.to_bytes()), [detector.surprise(at, ms)]
             detector.update(at, ms)
-            for _ in range(most if surprise >= LOOK_AGAIN else 0):
+            while len(surprises) <= most and not detector.degraded and not is_calm(surprises):
                 again = next(rest, None)
-                if again is None or detector.degraded:
+                if again is None:
                     break
-                calm = known.surprise(at, again) < AS_USUAL
+                surprises.append(known.surprise(at, again))
                 detector.update(at, again, scheduled=False)
-                if calm:
-                    break
             if detector.degraded:
                 delay = n
                 break
@@ -242,17 +240,17 @@ def with_reruns(all_series: list[Series], factor: float, most: int, each: int) -
 
 
 def _reruns_of_healthy(detector: StepDetector, at: float, ms: float, most: int, quiet: Series) -> tuple[int, bool]:
-    if not most or detector.surprise(at, ms) < LOOK_AGAIN:
+    surprises = [detector.surprise(at, ms)]
+    if not most or is_calm(surprises):
         return 0, False
     again = StepDetector.from_bytes(detector.to_bytes())
     again.update(at + 1, ms)
-    source, count, calm = random.Random(int(ms * 1000)), 0, False
-    while count < most and not calm and not again.degraded:
-        count += 1
+    source = random.Random(int(ms * 1000))
+    while len(surprises) <= most and not is_calm(surprises) and not again.degraded:
         rerun = source.choice(quiet)[1]
-        calm = detector.surprise(at, rerun) < AS_USUAL
+        surprises.append(detector.surprise(at, rerun))
         again.update(at, rerun, scheduled=False)
-    return count, count > 0 and again.degraded
+    return len(surprises) - 1, len(surprises) > 1 and again.degraded
 
 
 BUSY: dict[str, Callable[[float], float]] = {
@@ -271,13 +269,13 @@ def busy_days(seed: int, sigma: float, busy: Callable[[float], float], most: int
         def took(at: float = at) -> float:
             return 200 * busy(at / 3600 % 24) * math.exp(source.gauss(0, sigma))
 
-        ms, left, calm = took(), 0, False
+        ms, left = took(), 0
         if most and not detector.degraded and detector.surprise(at, ms) >= LOOK_AGAIN:
-            left, known = most, StepDetector.from_bytes(detector.to_bytes())
+            left, known, surprises = most, StepDetector.from_bytes(detector.to_bytes()), [detector.surprise(at, ms)]
         raised = detector.update(at, ms)
-        while left and not calm and not detector.degraded:
+        while left and not is_calm(surprises) and not detector.degraded:
             again, left = took(), left - 1
-            calm = known.surprise(at, again) < AS_USUAL
+            surprises.append(known.surprise(at, again))
             raised += detector.update(at, again, scheduled=False)
         alarms[n >= 288 * 5] += sum(alarm.lane == "paging" for alarm in raised)
     return *alarms, detector

@@ -20,12 +20,10 @@ from synthprobe.verdict.isolation import Isolation
 REFERENCE = (f"{OWN}reference-task", "")
 """Under which key the probe's own fixed task is remembered."""
 
-LOOK_AGAIN = 1.7
-"""Surprise of a run that is slower than 82 of 100 usual ones: it is looked at again."""
+LOOK_AGAIN = 1.55
+"""Surprise of a run that is slower than 79 of 100 usual ones: it is looked at again."""
 
-AS_USUAL = 0.69
-"""Surprise below which a re-run is as usual, as half of the usual ones are: the journey is looked at no more."""
-
+_MOST = 2.2  # one run counts for no more than one slower than nearly nine of ten
 _SLOW, _SLOW_REFERENCE, _REFERENCE_RATIO = 3.3, 7.0, 1.5
 _TOGETHER, _SPREAD, _PATIENCE = 3, 1.3, 3
 
@@ -36,15 +34,30 @@ class Suspicion(Struct, frozen=True, kw_only=True):
     journey: str
     title: str
     node_id: str
-    limits: dict[str, float]
+    steps: dict[str, tuple[bytes, float]]
     surprise: float
 
-    def is_calm(self, result: Result) -> bool:
-        """Whether a re-run was as usual."""
-        took = timings(result)
-        if took is None or not took[""][2]:
-            return False
-        return all(took[path][1] < limit for path, limit in self.limits.items() if path in took)
+    def is_calm(self, reruns: Sequence[Result]) -> bool:
+        """Whether the run that was slow and its re-runs so far, taken together, are worth no other."""
+        seen = list(filter(None, map(self._surprises, reruns)))
+        return all(is_calm([slow, *(run[path] for run in seen)]) for path, (_, slow) in self.steps.items())
+
+    def is_usual(self, rerun: Result) -> bool:
+        """Whether a re-run did its job and would not be looked at again itself."""
+        surprises = self._surprises(rerun)
+        return bool(surprises) and max(surprises.values()) < LOOK_AGAIN
+
+    def _surprises(self, rerun: Result) -> dict[str, float]:
+        took, not_walked = _healthy(rerun), (0.0, 0.0)
+        steps = self.steps.items() if took else ()
+        return {
+            path: StepDetector.from_bytes(state).surprise(*took.get(path, not_walked)) for path, (state, _) in steps
+        }
+
+
+def is_calm(surprises: Sequence[float]) -> bool:
+    """Whether a run and its re-runs, none of which outweighs the others, are as most usual ones are."""
+    return sum(min(surprise, _MOST) for surprise in surprises) < LOOK_AGAIN * len(surprises)
 
 
 class Suspicions(Struct, frozen=True, kw_only=True):
@@ -61,7 +74,7 @@ class Suspicions(Struct, frozen=True, kw_only=True):
         left = []
         for suspicion in self.journeys:
             seen = [result for result in reruns if result.journey.id == suspicion.journey]
-            if suspicion.journey in repeatable and len(seen) < self.most and not any(map(suspicion.is_calm, seen)):
+            if suspicion.journey in repeatable and len(seen) < self.most and not suspicion.is_calm(seen):
                 left.append(suspicion.journey)
         return tuple(left)
 
@@ -113,8 +126,8 @@ def _suspect(judgement: JourneyVerdict, states: States) -> Suspicion | None:
         journey=judgement.journey.id,
         title=judgement.journey.title,
         node_id=judgement.journey.node_id,
-        limits={
-            path: _limit_ms(known[path], *took[path]) for path, surprise in surprises.items() if surprise >= LOOK_AGAIN
+        steps={
+            path: (known[path].to_bytes(), surprise) for path, surprise in surprises.items() if surprise >= LOOK_AGAIN
         },
         surprise=most,
     )
@@ -127,7 +140,7 @@ def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], looked: Looke
     notes = []
     for id, results in seen.items():
         if results:
-            calm = sum(map(by_id[id].is_calm, results))
+            calm = sum(map(by_id[id].is_usual, results))
             failed = [result for result in results if result.outcome in {"failed", "unknown"}]
             note = f"{by_id[id].title}: slower than usual, so it was run again {_times(len(results))}; "
             note += f"{calm} of {len(results)} {'was' if len(results) == 1 else 'were'} as usual."
@@ -215,16 +228,11 @@ def _factor(judgement: JourneyVerdict, states: States) -> float | None:
 
 def _only_attempt(judgement: JourneyVerdict) -> dict[str, tuple[float, float]]:
     """Start and milliseconds by step of a journey that did its job at once; nothing of any other."""
-    took = timings(judgement.results[0]) if len(judgement.results) == 1 else None
-    return {path: (at, ms) for path, (at, ms, ok) in (took or {}).items() if ok}
+    return _healthy(judgement.results[0]) if len(judgement.results) == 1 else {}
 
 
-def _limit_ms(detector: StepDetector, at: float, slow_ms: float) -> float:
-    low, high = detector.usual_ms, slow_ms
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (low, middle) if detector.surprise(at, middle) >= AS_USUAL else (middle, high)
-    return high
+def _healthy(result: Result) -> dict[str, tuple[float, float]]:
+    return {path: (at, ms) for path, (at, ms, ok) in (timings(result) or {}).items() if ok}
 
 
 def _read_probe(state: bytes | None) -> _Probe:

@@ -1,4 +1,4 @@
-"""Fresh runs of journeys that were slower than usual, one after the other, until they are as usual."""
+"""Fresh runs of journeys that were slower than usual, one after the other, until they are worth no other."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _JOURNEY, _NUMBER = pytest.StashKey[str](), pytest.StashKey[int]()
 
 
 class Reruns:
-    """What is run again, and which of it was as usual."""
+    """What is run again, and what of it was seen."""
 
     def __init__(self, path: Path) -> None:
         given = msgspec.json.decode(path.read_bytes(), type=Suspicions)
         self._most, self._left = given.most, given.budget
         self._suspicions: dict[str, Suspicion] = {suspicion.journey: suspicion for suspicion in given.journeys}
-        self._calm: set[str] = set()
+        self._seen: dict[str, list[Result]] = {journey: [] for journey in self._suspicions}
 
     def repeat(self, items: list[pytest.Item], journey_of: Callable[[pytest.Item], Journey]) -> list[pytest.Item]:
         """Choose what may be run again, as often as it may be at most."""
@@ -43,16 +43,16 @@ class Reruns:
 
     def is_settled(self, item: pytest.Item) -> bool:
         """Whether a test need not run any more."""
-        return self._left <= 0 or item.stash[_JOURNEY] in self._calm
+        journey = item.stash[_JOURNEY]
+        return self._left <= 0 or self._suspicions[journey].is_calm(self._seen[journey])
 
     def number(self, item: pytest.Item) -> int:
         return item.stash[_NUMBER]
 
     def saw(self, result: Result) -> None:
-        """Count a re-run, and whether it was as usual."""
+        """Count a re-run."""
         self._left -= 1
-        if self._suspicions[result.journey.id].is_calm(result):
-            self._calm.add(result.journey.id)
+        self._seen[result.journey.id].append(result)
 
 
 def _fresh(item: pytest.Item) -> Iterator[pytest.Item]:

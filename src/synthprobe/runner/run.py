@@ -336,7 +336,7 @@ def _write(path: Path, content: object) -> None:
 def run_again(
     project: Project, target: Target, order: RunOrder, folder: Path, until: float, suspicions: Sequence[Suspicion]
 ) -> LookedAgain:
-    """Run suspicious journeys again, one after the other, each until it was as usual or the budget is used up.
+    """Run suspicious journeys again, one after the other, each until it is worth no other or the budget is used up.
 
     A journey that changes something is left alone, unless its marker says that it is repeatable.
     """
