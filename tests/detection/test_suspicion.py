@@ -95,6 +95,22 @@ def test_most_journeys_slow_by_one_factor_is_the_probe_for_three_runs_f74(states
     assert judge_probe(verdict(66, dict.fromkeys(NAMES, 2.0)), states | judged.states).suspected
 
 
+def test_a_busy_hour_of_one_journey_hides_no_slow_probe():
+    noise, known = random.Random(2), {}
+
+    def took(number: int) -> dict[str, float]:
+        return usual(search=3.0 if 8 <= number // 12 % 24 < 10 else 1.0)
+
+    for number in range(0, 4 * 288, 3):
+        judgement = verdict(
+            number, {name: seconds * noise.uniform(0.95, 1.1) for name, seconds in took(number).items()}
+        )
+        known |= watch(judgement, known).states
+    busy = 4 * 288 + 8 * 12 + 6
+    slow = verdict(busy, {name: 2 * seconds for name, seconds in took(busy).items()})
+    assert "4 of 4 journeys took 2.0 ×" in judge_probe(slow, known).suspected
+
+
 @pytest.mark.parametrize("took", [usual(search=2.0, board=2.0), {"sign in": 2, "search": 4, "board": 8, "units": 16}])
 def test_other_factors_are_the_targets(states, took):
     assert judge_probe(verdict(60, took), states).suspected == ""

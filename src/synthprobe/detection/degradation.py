@@ -116,6 +116,10 @@ class StepDetector:
         """The usual duration in milliseconds; 0 before there is one."""
         return from_grid(self._levels.usual) if self._levels.baseline.window.ordered else 0.0
 
+    def usual_at(self, at: float) -> float:
+        """The usual duration in milliseconds at that hour."""
+        return from_grid(self._levels.usual_at(at))
+
     def smallest_visible(self) -> float:
         """The slowdown this step can show: held by every run, half of them trip the streak rule."""
         return self._levels.baseline.smallest_visible(STREAK) if self.ready else math.inf

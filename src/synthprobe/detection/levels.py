@@ -92,6 +92,10 @@ class Levels:
         """How much slower than usual this hour is, on the grid."""
         return self.hours.slower_by(at, self.baseline.window)
 
+    def usual_at(self, at: float) -> int:
+        """The usual duration of that hour, on the grid."""
+        return self.usual + self._extra(at)
+
     def surprise(self, point: int, at: float) -> float:
         """How surprising a duration is against the usual, or what the step has come down to."""
         point -= self._lately()
@@ -242,7 +246,7 @@ class Levels:
             if not slow:
                 return "lost"
             rule, level = slow, None
-        self._found(runs, self.usual + self._extra(self.times[-1]))
+        self._found(runs, self.usual_at(self.times[-1]))
         first = (self.now, self.since) if level is None else (level.first_point, level.first_since)
         self.baseline.hold()
         self._move_to(Level(self.now, slower=True, first_point=first[0], first_since=first[1]))

@@ -223,7 +223,7 @@ def _factor(judgement: JourneyVerdict, states: States) -> float | None:
     detector = read_state(states.get((judgement.journey.id, ""))).detector if took else None
     if not took or detector is None or not detector.ready or detector.degraded:
         return None
-    return took[1] / detector.usual_ms if detector.surprise(*took) >= _SLOW else 0.0
+    return took[1] / detector.usual_at(took[0]) if detector.surprise(*took) >= _SLOW else 0.0
 
 
 def _only_attempt(judgement: JourneyVerdict) -> dict[str, tuple[float, float]]:
