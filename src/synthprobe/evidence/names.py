@@ -61,22 +61,9 @@ _ABOUT = {
 }
 _INNOCENT = {"client_token"}
 ABROAD = (
-    *(
-        "парол",
-        "токен",
-        "密码",
-        "密碼",
-        "令牌",
-        "口令",
-        "密钥",
-        "密鑰",
-        "パスワード",
-        "トークン",
-        "秘密鍵",
-        "비밀번호",
-        "토큰",
-    ),
-    *("كلمة المرور", "סיסמה", "รหัสผ่าน", "hasło", "şifre", "lösenord", "jelszó", "clé d'api", "clé api"),
+    *("парол", "токен", "密码", "密碼", "令牌", "口令", "密钥", "密鑰", "パスワード", "トークン", "秘密鍵"),
+    *("비밀번호", "토큰", "كلمة المرور", "סיסמה", "รหัสผ่าน"),
+    *("hasło", "şifre", "lösenord", "jelszó", "clé d'api", "clé api"),
 )
 """Words for passwords and tokens whose letters are not all of ASCII."""
 _PERHAPS = {"access", "auth", "code", "hash", "hmac", "invite", "key", "login", "magic", "reset", "sig", "state"}
