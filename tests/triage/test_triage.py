@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -382,21 +381,3 @@ def test_a_stale_step_inside_another_is_the_step_that_tells():
         run=Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW), journeys=(judgement,), finished_at=NOW
     )
     assert facts_for(judgement, run).checks == "live"
-
-
-def test_a_failure_of_an_older_version_is_classed_by_less_and_never_breaks_triage():
-    older = b'{"kind": "tls", "ours": false, "message": "certificate has expired", "detail": "", "step": "log in"}'
-    result = Result(
-        run_id="r",
-        target="t",
-        journey=Journey(id="j", node_id="j", title="j"),
-        attempt=1,
-        outcome="failed",
-        started_at=NOW,
-        duration_s=1.0,
-        failure=msgspec.json.decode(older, type=Failure),
-    )
-    run = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
-    judged = JourneyVerdict(journey=result.journey, outcome="failed", results=(result,))
-    found = triage(facts_for(judged, Verdict(run=run, journeys=(judged,), finished_at=NOW)))
-    assert (found.rule, found.why) == ("certificate", "The TLS connection to the target is not made.")
