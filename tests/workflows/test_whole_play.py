@@ -28,7 +28,6 @@ from synthprobe.report.store import open_store
 
 STORE = "s3://watch/site"
 SETTINGS = f"""
-second_attempt_delay_s = 0
 interval_s = 10
 [publish]
 url = "{STORE}"
