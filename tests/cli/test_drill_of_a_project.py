@@ -53,6 +53,68 @@ def test_a_bad_plugin_is_refused_in_a_sentence(begun, tmp_path, plugin, sentence
     assert sentence in " ".join((done.stdout + done.stderr).split())
 
 
+LEAVES = """
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from synthprobe.hooks import DrillPlan, Fault, hookimpl
+
+
+class System(ThreadingHTTPServer):
+    broken_by = frozenset()
+
+    @property
+    def base_url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @contextmanager
+    def broken(self, fault):
+        self.broken_by |= {fault}  # what it left stays
+        yield
+
+    def environment(self, secret):
+        return {}
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(500 if self.path.removeprefix("/") in self.server.broken_by else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_): ...
+
+
+@contextmanager
+def start():
+    with System(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@hookimpl
+def synthprobe_drill():
+    faults = tuple(Fault(name=name, cause="code") for name in ("bills", "orders", "stock"))
+    return DrillPlan(target="demo", faults=faults, start=start)
+"""
+
+
+def test_what_a_pair_left_behind_is_not_found_in_the_next(tmp_path):
+    (tmp_path / "drills.py").write_text(LEAVES)
+    (tmp_path / "journeys").mkdir()
+    (tmp_path / "journeys" / "test_them.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('what', ['bills', 'orders', 'stock'])\n"
+        "def test_it(api, what):\n    api.get(f'/{what}').expect(200)\n"
+    )
+    (tmp_path / "synthprobe.toml").write_text(
+        'plugins = ["drills.py"]\n[targets.demo]\nbase_url = "http://127.0.0.1:9"\n'
+    )
+    done = typed(tmp_path, "drill", "--pairs", "bills", "orders", "stock", "--workers", "0")
+    assert "6 incidents for 3 pairs: 2.00 per pair" in done.stdout, done.stdout + done.stderr
+
+
 def test_a_production_target_is_never_broken(begun, tmp_path):
     (tmp_path / "drills.py").write_text((begun / "drills.py").read_text())
     (tmp_path / "synthprobe.toml").write_text(

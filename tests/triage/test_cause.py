@@ -19,9 +19,8 @@ from synthprobe.evidence.failure import describe_failure, leak_failure
 from synthprobe.journey.eventually import eventually
 from synthprobe.journey.response import Response
 from synthprobe.records.evidence import Exchange
-from synthprobe.records.journey import Journey
-from synthprobe.records.result import Failure, Result, Run
-from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.result import Failure, Run
+from synthprobe.records.verdict import Verdict
 from synthprobe.triage.causes import triage
 from synthprobe.triage.facts import facts_for
 from synthprobe.verdict.judge import judge_attempt
@@ -222,17 +221,7 @@ def run_at(site):
 
 def test_a_failure_of_an_older_version_is_classed_by_less_and_never_breaks_triage():
     older = b'{"kind": "tls", "ours": false, "message": "certificate has expired", "detail": "", "step": "log in"}'
-    result = Result(
-        run_id="r",
-        target="t",
-        journey=Journey(id="j", node_id="j", title="j"),
-        attempt=1,
-        outcome="failed",
-        started_at=NOW,
-        duration_s=1.0,
-        failure=msgspec.json.decode(older, type=Failure),
-    )
+    judged = verdict_of("j", failure=msgspec.json.decode(older, type=Failure))
     run = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
-    judged = JourneyVerdict(journey=result.journey, outcome="failed", results=(result,))
     found = triage(facts_for(judged, Verdict(run=run, journeys=(judged,), finished_at=NOW)))
     assert (found.rule, found.why) == ("certificate", "The TLS connection to the target is not made.")
