@@ -177,7 +177,7 @@ def test_a_target_that_answers_others_well_can_be_reached():
 
 def test_a_target_that_is_slow_whatever_is_asked_is_one_incident_with_what_it_did_not_answer_in_time():
     def slow(*paths, name="slow"):
-        degradation = Degradation(kind="over budget", step="work", message="too slow")
+        degradation = Degradation(kind="over budget", step="work", message=f"too slow: {name}")
         answers = [
             Answer(by="page", method="GET", path=path, status=200, step="work", duration_ms=3000.0) for path in paths
         ]
