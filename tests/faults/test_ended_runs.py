@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -115,6 +116,8 @@ def test_a_full_disk_costs_no_verdict_and_is_told_once_until_it_is_over_f54(worl
         limit = {} if small else {"preexec_fn": no_file_grows}
         fill(world.state, 65536 if small else 0)
         blind = [world.run(**limit) for _ in range(2)]
+        assert not list(world.state.glob("*.damaged-*")), "a file that cannot grow is whole"
+    assert not any("fault of synthprobe" in run.output for run in blind)
     assert [run.code for run in blind] == [3, 3], blind[0].output
     assert all("The verdict is in" in run.output and "Traceback" not in run.output for run in blind)
     assert without_starts(world) == ["success", "fail", "fail"]
@@ -199,7 +202,21 @@ def test_what_keeps_pytest_from_starting_is_told_f78(world):
         assert world.beats[-2:] == ["start", "fail"]
         *_, verdict = world.verdicts()
         assert {journey.outcome for journey in verdict.journeys} == {"unknown"}
+        assert {journey.incident for journey in verdict.journeys} == {known["id"] for known in incidents(world)}
+    (known,) = incidents(world)
+    assert (known["state"], known["severity"], known["occurrences"]) == ("open", "critical", 2)
+    (world.root / "pytest.ini").unlink()
+    (world.root / "journeys" / "conftest.py").unlink()
+    wait_for_next_slot(world)
+    assert (world.run().code, incidents(world)) == (0, [])
+    assert world.pages.pop().startswith("Over:")
     assert [page[:18] for page in world.pages] == ["Monitor blind demo"], "told once, as it goes on"
+
+
+def incidents(world: World) -> list[dict[str, Any]]:
+    """The open ones that a person is shown."""
+    shown = world.run(sys.executable, "-m", "synthprobe", "incident", "list", "--json").output
+    return json.loads(shown)["incidents"]  # type: ignore[no-any-return]
 
 
 def test_two_targets_that_go_blind_at_one_moment_are_two_incidents(world):

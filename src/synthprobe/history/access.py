@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import shutil
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from synthprobe.deadlines import left_s
 from synthprobe.errors import HistoryError
@@ -23,6 +25,19 @@ from synthprobe.history.database import NewerSchema, bring_up_to_date, make_engi
 from synthprobe.history.waiting import rescue
 
 T = TypeVar("T")
+
+_DAMAGE = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+        sqlite3.SQLITE_IOERR_CORRUPTFS,
+    }
+)
+"""What SQLite says of a file that is broken itself; one that a full or a read-only disk takes nothing of is whole."""
+
+_LEAST_ROOM = 1 << 20
 
 
 class Access:
@@ -109,7 +124,10 @@ class Access:
             if not may_replace:
                 raise _DamagedError from None
             self._begin_anew(str(error.orig))
-            bring_up_to_date(self._engine)
+            try:
+                bring_up_to_date(self._engine)
+            except DBAPIError as error:
+                return self.give_up(self._why(error))
         self.available = True
 
     def give_up(self, reason: str) -> None:
@@ -122,12 +140,13 @@ class Access:
         message = " ".join(str(error.orig).split())
         if isinstance(error, OperationalError) and "locked" in message:
             return f"The history {self.place} is locked by another program; it was tried for 5 s."
+        if (path := self.sqlite_path) and (full := _no_room(path)):
+            message = full
         return f"The history {self.place} cannot be reached: {message}."
 
     def _is_damage(self, error: DBAPIError) -> bool:
-        if self.sqlite_path is None or not isinstance(error, DatabaseError):
-            return False
-        return any(words in str(error.orig) for words in ("malformed", "not a database", "disk I/O error"))
+        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        return self.sqlite_path is not None and (code in _DAMAGE or code & 0xFF in _DAMAGE)
 
     def _begin_anew(self, damage: str) -> None:
         """Put a damaged file aside; what it held may be needed for rescue."""
@@ -187,10 +206,11 @@ class Access:
                 if error.connection_invalidated or isinstance(error, OperationalError):
                     raise HistoryError(self._why(error)) from None
                 raise HistoryError(f"The history {self.place} refused: {' '.join(str(error.orig).split())}.") from None
-            self._begin_anew(str(error.orig))
+            damage = str(error.orig)
         finally:
             self._left_s -= time.monotonic() - began
         try:
+            self._begin_anew(damage)
             assert self._engine is not None
             bring_up_to_date(self._engine)
             if not again:
@@ -198,6 +218,8 @@ class Access:
             return self._once(act, write=write, durable=durable)
         except DBAPIError as error:
             raise HistoryError(self._why(error)) from None
+        except OSError as error:
+            raise HistoryError(f"The history {self.place} cannot be reached: {error.strerror or error}.") from None
 
     @property
     def _late(self) -> str:
@@ -213,6 +235,13 @@ class Access:
 
 class _DamagedError(Exception):
     """Only who holds the lock puts a file aside, so that nobody does it to the fresh one."""
+
+
+def _no_room(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(path.parent).free
+        return f"its disk has {free // 1024} KiB left" if free < _LEAST_ROOM else ""
+    return ""
 
 
 def _damage(path: Path) -> str:

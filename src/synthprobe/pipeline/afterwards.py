@@ -15,21 +15,22 @@ from synthprobe.files import write_whole
 from synthprobe.firstline.naming import is_ours, name_incidents, named_alone, with_incidents
 from synthprobe.firstline.shelf import Shelf
 from synthprobe.pipeline.against_past import Judged, LookAgain, explained, judge_with_past, opened, shelf_of
+from synthprobe.pipeline.blind_runs import FINGERPRINT as BLIND_RUN
+from synthprobe.pipeline.blind_runs import blind_run_incident
 from synthprobe.pipeline.clocks import of_now
 from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.coverage import began_to_burn, last_day
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.leftovers import FINGERPRINT, LOOKS_BACK, left_by, left_over_incident
-from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import Noted, read_or
 from synthprobe.pipeline.notification import send_telemetry, tell_people, tell_watcher
 from synthprobe.pipeline.publishing import publish_part
 from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents, write_ledger
-from synthprobe.pipeline.spare_folder import blind_incident, bring_home, read_blindness, write_blindness
+from synthprobe.pipeline.spare_folder import bring_home, spare_runs
 from synthprobe.pipeline.upkeep import tidy_if_due
 from synthprobe.project import Project
 from synthprobe.records.fleet import PartSeen, Place
-from synthprobe.records.incident import Incident, event, merged, resolved
+from synthprobe.records.incident import Incident, event, merged
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.windows import read_windows, shown
@@ -66,7 +67,7 @@ def after_run(
     with Noted(notes), opened(project, notes) as history:
         judged = judge_with_past(context, history, look_again)
         context.verdict = judged.verdict
-        followed = _follow(context, judged, history)
+        followed = _follow(context, judged, history, blind)
         if scheduled and (telemetry.metrics_folder or telemetry.push_url):
             coverage = last_day(history, project.config, verdict.run.target, datetime.now(UTC))
         audit = read_or("", notes, history.audit_end)
@@ -75,10 +76,9 @@ def after_run(
     context.verdict = explained(context.verdict, context.runbooks, notes)
     if followed is None:
         alone = Judged(verdict=context.verdict, remembered=context.verdict, now=datetime.now(UTC))
-        followed = _follow(context, alone, None)
-    if scheduled:
-        blinded = _with_blind_slot if verdict.run.concludes else _with_blindness
-        followed = read_or(followed, notes, blinded, context, followed, blind)
+        followed = _follow(context, alone, None, blind)
+    if scheduled and not blind:
+        notes += read_or([], notes, bring_home, project)
     owner = project.config.alerts.probe_owner
     context.verdict = with_incidents(context.verdict, followed.of, probe_owner=owner)
     write_verdict(folder, context.verdict)
@@ -97,56 +97,6 @@ def after_run(
         with Noted(notes):
             tell_watcher(project, verdict, notified=notified, audit=audit)
     return verdict
-
-
-def _with_blindness(context: Context, followed: _Followed, blind: str) -> _Followed:
-    """Open, continue or end the incident of runs that do not come to their end."""
-    project, run, notes = context.project, context.verdict.run, context.notes
-    known = read_blindness(project.root, run.target)
-    if not blind and known is None:
-        return followed
-    if blind:
-        incident = blind_incident(known, context.verdict, blind)
-    else:
-        assert known is not None
-        incident = resolved(known, datetime.now(UTC), f"Resolved: run {run.id} came to its end.")
-        notes += read_or([], notes, bring_home, project)
-        with Noted(notes), open_history(project, within_s=AFTER_S) as history:
-            history.put_incident(incident)
-    write_blindness(project.root, incident)
-    # what it makes of single journeys is the same news
-    others = [
-        followed_incident
-        for followed_incident in followed.incidents
-        if followed_incident.kind != "monitor blind" or followed_incident.opened_at < incident.opened_at
-    ]
-    kept = {incident.id for incident in others}
-    of = {
-        journey: followed_incident if followed_incident.id in kept else incident
-        for journey, followed_incident in followed.of.items()
-    }
-    return replace(followed, incidents=(*others, incident), of=of)
-
-
-def _with_blind_slot(context: Context, followed: _Followed, blind: str) -> _Followed:
-    """Open the incident of a slot in which no location could look; any machine continues and ends it like others."""
-    is_known = any(
-        incident.kind == "monitor blind" and not incident.location
-        for incident in followed.incidents
-        if incident.state != "resolved"
-    )
-    if not blind or is_known:
-        return followed
-    incident = replace(
-        blind_incident(None, context.verdict, blind),
-        title=f"Nothing could be looked at: {blind}",
-        journeys=tuple(judged.journey.id for judged in context.verdict.journeys),
-        last_seen_at=context.verdict.run.started_at,
-    )
-    with open_history(context.project, within_s=AFTER_S) as history:
-        history.put_incident(incident)
-    of = {journey: followed.of.get(journey, incident) for journey in incident.journeys}
-    return replace(followed, incidents=(*followed.incidents, incident), of=of)
 
 
 def _with_left_overs(context: Context, followed: _Followed, history: History) -> _Followed:
@@ -187,15 +137,14 @@ class _Followed(Struct, frozen=True, kw_only=True):
     alone: bool
 
 
-def _follow(context: Context, judged: Judged, history: History | None) -> _Followed:
+def _follow(context: Context, judged: Judged, history: History | None, blind: str) -> _Followed:
     """What the run makes of the incidents: in its folder, and with the run itself in the history."""
     config, folder, notes = context.project.config, context.folder, context.notes
     verdict, now = judged.remembered, judged.now
     alone = history is None or not history.available
-    left = last_incidents(context.project.folder / "runs" / verdict.run.target, folder.parent)
-    stored = {
-        incident.id: incident for incident in (history.incidents(verdict.run.target) if history is not None else ())
-    }
+    target = verdict.run.target
+    left = last_incidents(context.project.folder / "runs" / target, spare_runs(context.project.root, target))
+    stored = {incident.id: incident for incident in (history.incidents(target) if history is not None else ())}
     ours = (incident for incident in left.incidents if alone or incident.id in left.waiting)
     found = stored | {
         incident.id: merged(None, incident, stored[incident.id]) if incident.id in stored else incident
@@ -203,12 +152,15 @@ def _follow(context: Context, judged: Judged, history: History | None) -> _Follo
     }
     known = {id: of_now(incident, now) for id, incident in found.items()}
     isolation = Isolation()
-    open_now = [
-        incident for incident in known.values() if incident.state != "resolved" and incident.fingerprint != FINGERPRINT
-    ]
+    open_now = [incident for incident in known.values() if incident.state != "resolved"]
+    of_run = next((incident for incident in open_now if incident.fingerprint == BLIND_RUN), None)
+    open_now = [incident for incident in open_now if incident.fingerprint not in {BLIND_RUN, FINGERPRINT}]
     of_target = [incident for incident in open_now if not incident.location]
+    if verdict.run.scheduled:
+        of_run = blind_run_incident(of_run, verdict, blind, now)
+    unseen = [judgement.journey.id for judgement in verdict.journeys if blind and judgement.outcome == "unknown"]
     named = name_incidents(
-        verdict,
+        replace(verdict, journeys=tuple(shown for shown in verdict.journeys if shown.journey.id not in unseen)),
         context.runbooks,
         of_target,
         judged.before,
@@ -219,8 +171,10 @@ def _follow(context: Context, judged: Judged, history: History | None) -> _Follo
     )
     notes += isolation.notes
     of = {judgement.journey.id: judgement.incident for judgement in named.verdict.journeys if judgement.incident}
+    of |= {journey: of_run.id for journey in unseen if of_run}
     found_here = [
-        _opened_alone(incident, now) if alone and incident.id not in known else incident for incident in named.incidents
+        _opened_alone(incident, now) if alone and incident.id not in known else incident
+        for incident in (*named.incidents, *filter(None, (of_run,)))
     ]
     of_locations = location_incidents(
         verdict,

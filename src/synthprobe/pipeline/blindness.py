@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from synthprobe.pipeline.afterwards import after_run
+from synthprobe.pipeline.blind_runs import blind_run_incident
 from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
 from synthprobe.pipeline.notes import Noted
 from synthprobe.pipeline.notification import tell_people, tell_watcher
 from synthprobe.pipeline.publishing import Published
-from synthprobe.pipeline.spare_folder import blind_incident, spare_folder
+from synthprobe.pipeline.spare_folder import spare_folder
 from synthprobe.project import Project
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
@@ -43,8 +45,8 @@ def end_blind(
         return place, after_run(project, place, verdict, blind=reason)
     if slot is not None:  # what ended the run strikes here as well, so only the least is done
         with Noted(context.notes):
-            blindness = blind_incident(None, context.with_notes(), reason)
-            tell_people(context, [blindness], publish=lambda _: Published())
+            incident = blind_run_incident(None, context.with_notes(), reason, datetime.now(UTC))
+            tell_people(context, [incident] if incident else [], publish=lambda _: Published())
         with Noted(context.notes):
             tell_watcher(project, verdict, notified=False)
     return place, context.with_notes()

@@ -7,20 +7,14 @@ import hashlib
 import os
 import shutil
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec.structs import replace
-
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.errors import HistoryError
-from synthprobe.files import owner_of_ours, read_record
+from synthprobe.files import owner_of_ours
 from synthprobe.pipeline.former_stores import take_outbox
 from synthprobe.project import Project
-from synthprobe.records.incident import Incident, Triage, event, incident_id
-from synthprobe.records.verdict import Verdict
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -44,6 +38,11 @@ def _place(root: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"synthprobe-spare-{owner_of_ours()}-{digest}"
 
 
+def spare_runs(root: Path, target: str) -> Path:
+    """Where runs of a target are kept that the project took nothing of; it need not be there."""
+    return _place(root) / "runs" / target
+
+
 def open_outbox(project: Project, shared: History | None = None) -> Outbox:
     """Open the project's outbox, or a spare one; its messages are also in a history that is shared."""
     place = project.folder
@@ -54,49 +53,10 @@ def open_outbox(project: Project, shared: History | None = None) -> Outbox:
     return outbox
 
 
-def read_blindness(root: Path, target: str) -> Incident | None:
-    """The incident that says that runs of a target did not come to their end."""
-    if not _place(root).exists():
-        return None
-    return read_record(spare_folder(root) / f"blind-{target}.json", Incident, None)
-
-
-def write_blindness(root: Path, incident: Incident) -> None:
-    """Keep it for the next run; a run that ended well removes it."""
-    path = spare_folder(root) / f"blind-{incident.target}.json"
-    if incident.state == "resolved":
-        path.unlink(missing_ok=True)
-        return
-    path.write_bytes(msgspec.json.encode(incident))
-
-
-def blind_incident(known: Incident | None, verdict: Verdict, reason: str) -> Incident:
-    """The incident of runs that do not come to their end."""
-    now = datetime.now(UTC)
-    seen = event(now, f"Run {verdict.run.id} did not come to its end. {reason}")
-    if known is not None:
-        occurrences = known.occurrences + (not any(seen.text == old.text for old in known.events))
-        return replace(known, last_seen_at=now, occurrences=occurrences, events=(*known.events[-50:], seen))
-    run = verdict.run
-    return Incident(
-        id=incident_id(now, run.target, "monitor blind"),
-        target=run.target,
-        kind="monitor blind",
-        state="open",
-        fingerprint="",
-        signature="",
-        title=f"The run did not come to its end: {reason}",
-        opened_at=now,
-        first_seen_at=run.started_at,
-        last_seen_at=now,
-        severity="critical",
-        triage=Triage(cause_class="probe", rule="the run was ended", why=reason, sure="high"),
-        events=(seen,),
-    )
-
-
 def bring_home(project: Project) -> list[str]:
     """Take verdicts that were kept in the spare place back into the project."""
+    if not _place(project.root).exists():
+        return []
     folder = spare_folder(project.root)
     taken = 0
     for path in sorted(folder.glob("runs/*/*/verdict.json")):
