@@ -39,6 +39,12 @@ _VERBS: dict[Outcome, str] = {
 _UNDER_GOT = "\n          "
 
 
+def cut_to(limit: int, text: str) -> str:
+    """A text of at most so many characters, cut between two words where it has any."""
+    kept = text[: limit - 2]
+    return text if len(text) <= limit else f"{kept.rpartition(' ')[0] or kept} …"
+
+
 def contradicted(found: Contradiction, *, repeat: str, throttled: Throttled | None = None) -> str:
     """What was expected of an answer, what was got, and the request that can be repeated."""
     got = found.got.replace("\n", _UNDER_GOT) if found.about in {"fields", "schema"} else found.got

@@ -338,3 +338,4 @@ def test_a_page_led_to_another_host_is_a_failure_of_the_target_f71(project, cent
     assert (result.outcome, result.failure.kind) == ("failed", "egress")
     assert "'127.0.0.2' is not one that journeys against target 'demo' may reach" in result.cause
     assert result.notes == ("Not allowed, so not reached: 127.0.0.2 (1 request).",)
+    assert result.facts.answers == (), "what was not sent says nothing of the target"

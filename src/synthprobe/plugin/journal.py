@@ -31,6 +31,7 @@ from synthprobe.project import Project
 from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
+from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import judge_attempt
 
@@ -256,6 +257,7 @@ class Journal:
                     console += messages
                     browsed += requests
             network = [request for request in browsed if request.says_something(self._target.slow_request_ms)]
+            browsed = [request for request in browsed if request.status or may_reach(self._target, request.url)]
             browsed = with_pending(browsed, self._redacted(browser.pending))
             pages = self._redactor.record(browser.pages)
             if attempt.good is not None:

@@ -28,6 +28,7 @@ from synthprobe.triage.causes import is_vague
 from synthprobe.triage.grouping import by_cause, known_alike
 from synthprobe.triage.shared_evidence import KEPT_OUT
 from synthprobe.verdict.isolation import Isolation
+from synthprobe.words import cut_to
 
 WINDOW = 12
 """Observations that the rule for intermittent failures looks at: an hour at five minutes."""
@@ -366,6 +367,4 @@ def _flaps(clean: Sequence[bool]) -> bool:
 
 
 def _line(cause: str) -> str:
-    first = next(iter(cause.strip().splitlines()), "") or "no cause was recorded"
-    whole_words = first[:158].rpartition(" ")[0] or first[:158]
-    return first if len(first) <= 160 else f"{whole_words} …"
+    return cut_to(160, next(iter(cause.strip().splitlines()), "") or "no cause was recorded")

@@ -12,7 +12,7 @@ from synthprobe.records.plain_text import without_markup
 from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.fingerprint import is_bare
-from synthprobe.words import contradiction, element, looked_for, shown_ms
+from synthprobe.words import contradiction, cut_to, element, looked_for, shown_ms
 
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
 _NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
@@ -101,8 +101,7 @@ def _is_shown(f: TriageFacts, a: Answer) -> bool:
 
 
 def _bare(text: str) -> str:
-    plain = without_markup(text)
-    return plain if len(plain) <= _QUOTED else f"{plain[: _QUOTED - 2].rstrip()} …"
+    return cut_to(_QUOTED, without_markup(text))
 
 
 def missing_assets(f: TriageFacts) -> list[Answer]:
