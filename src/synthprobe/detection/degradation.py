@@ -91,7 +91,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
 class StepDetector:
     """Watches one step. Pure: the same samples give the same alarms, on every machine, also across `to_bytes`."""
 
-    __slots__ = ("_drift", "_failed", "_failing", "_index", "_levels", "_since_failing")
+    __slots__ = ("_drift", "_failed", "_failing", "_index", "_latest", "_levels", "_since_failing")
 
     def __init__(self) -> None:
         self._drift = Drift()
@@ -100,6 +100,7 @@ class StepDetector:
         self._failed: deque[bool] = deque(maxlen=_KEPT)
         self._since_failing: deque[float] = deque(maxlen=_KEPT)
         self._index = -1
+        self._latest = -math.inf
 
     @property
     def degraded(self) -> bool:
@@ -140,10 +141,11 @@ class StepDetector:
         zero is passed over. A re-run (not scheduled) raises or ends an alarm, but teaches nothing.
         """
         alarms: list[Alarm] = []
-        if not math.isfinite(at) or (once_more and scheduled and at in self._since_failing):
+        if not math.isfinite(at) or (once_more and scheduled and at <= self._latest and at in self._since_failing):
             return alarms  # no time, or the same run once more
         self._index += 1
         if scheduled:
+            self._latest = max(self._latest, at)
             self._failed.append(not ok)
             self._since_failing.append(at)
             if self._failing.add(ok, at):
@@ -259,6 +261,7 @@ class StepDetector:
             made._failing = Failing.from_state(failing)
             made._failed.extend(failures[0])
             made._since_failing.extend(failures[1])
+            made._latest = max(failures[1], default=-math.inf)
             made._index = index
         except (msgspec.DecodeError, TypeError, IndexError, AttributeError, OverflowError, ValueError) as error:
             raise ValueError(

@@ -32,6 +32,9 @@ class Failing:
 
     def add(self, ok: bool, at: float) -> bool:
         """One scheduled run."""
+        if ok and not self.total and not self.alarm:
+            self._learn(1, 0)
+            return False
         usual = max(_LEAST_USUAL, self._failures / self._runs)
         bad = min(0.9, max(self.least_bad, self.times * usual))
         if self.total == 0.0 and not ok:

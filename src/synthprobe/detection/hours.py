@@ -63,10 +63,10 @@ class Hours:
 
     def slower_by(self, at: float, window: Window) -> int:
         """How much slower this hour is than the window, on the grid; 0 where it is as any other."""
-        most, others, _ = self._known(at)
-        most -= max(others, self._base)
-        if most < _LEAST:
+        most, others, _ = self._answer if int(at) // 3600 == self._asked else self._known(at)
+        if most - self._base < _LEAST or most - others < _LEAST:
             return 0
+        most -= max(others, self._base)
         ordered = window.ordered
         n = len(ordered)
         return most if most * math.sqrt(self._runs + 0.6) >= _SPREADS * (ordered[n // 2] - ordered[n // 10]) else 0
@@ -93,13 +93,9 @@ class Hours:
 
     def _of(self, hour: int, apart: int, times: int) -> list[int]:
         """The figures of the same hour so many times before, in order."""
-        known = range(max(hour - apart * times, self._hour - _KEPT + 1), min(hour, self._hour), 1)
-        before = (hour - apart * back for back in range(1, times + 1))
-        return sorted(
-            figure
-            for past_hour in before
-            if past_hour in known and (figure := self._figures[past_hour % _KEPT]) != _NONE
-        )
+        first, end = max(hour - apart * times, self._hour - _KEPT + 1), min(hour, self._hour)
+        before = [past for past in range(hour - apart, hour - apart * times - 1, -apart) if first <= past < end]
+        return sorted([figure for past in before if (figure := self._figures[past % _KEPT]) != _NONE])
 
     def state(self) -> tuple[int, bytes, bytes, int, int]:
         """Everything, small."""

@@ -136,7 +136,7 @@ class Levels:
                 self.baseline.learn(point)
             return ""
         usual = self._against_usual(point, at)
-        surprise = self._against_level(point, usual, at)
+        surprise = usual if self.level is None else self._against_level(point, usual, at)
         self._keep(point, at, surprise)
         event = self._event(usual, surprise, at)
         if scheduled:

@@ -75,11 +75,11 @@ class Window:
         less of it: the slowest runs of a step are often of another kind.
         """
         ordered, n = self.ordered, len(self.ordered)
+        if point <= ordered[n - _slowest(n, _TAIL) - 1]:
+            return -math.log((n - bisect_left(ordered, point) + 0.5) / (n + 1))
         if self._fit is None:
             self._fit = _tail(ordered, _TAIL, _PRIOR_WEIGHT), _tail(ordered, _FAR, _FAR_WEIGHT)
         (floor, threshold, mean), (far_floor, far, far_mean) = self._fit
-        if point <= threshold:
-            return -math.log((n - bisect_left(ordered, point) + 0.5) / (n + 1))
         surprise = floor + (point - threshold) / mean
         if point > far:
             surprise = min(surprise, far_floor + (point - far) / far_mean)
@@ -100,10 +100,15 @@ class Window:
 _Tail = tuple[float, int, float]
 
 
+def _slowest(runs: int, share: float) -> int:
+    """How many of so many runs are the slowest share."""
+    return max(4, int(runs * share))
+
+
 def _tail(ordered: Sequence[int], share: float, weight: int) -> _Tail:
     """Surprise where the slowest share begins, where that is, and the mean excess of it, on the grid."""
     n = len(ordered)
-    k = max(4, int(n * share))
+    k = _slowest(n, share)
     threshold = ordered[n - k - 1]
     excess = (sum(ordered[n - k :]) - k * threshold) / GRID
     mean = max((excess + weight * _PRIOR_EXCESS) / (k + weight), _LEAST_EXCESS)
