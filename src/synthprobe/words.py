@@ -17,6 +17,7 @@ CLOCKS_AGREE_S = 2.0
 """Seconds two clocks may differ by before it is worth a word."""
 
 _WIDTH = 80
+_GOT = 160
 _LOCATOR = re.compile(
     r"""^get_by_(\w+)\((?:"(?P<first>[^"]*)"|re\.compile.*?)(?:, name="(?P<name>[^"]*)")?[^()]*\)"""
     r"(?:\.(?:first|last|nth\(-?\d+\)))?$"
@@ -164,11 +165,14 @@ def contradiction(found: Contradiction) -> str:
         what = f"{named(found.locator)} {found.expected.removeprefix('Locator ')}" if found.locator else found.expected
         return f"{what}, got {repr(shorten(got, _WIDTH, placeholder=' …')) if got else 'nothing'}"
     where = f"{found.method} {path_of(found.url) or '/'}"
+    if found.asked_url:
+        where = f"{path_of(found.asked_url) or '/'} led to {where}"
+    which = f"{where}, which" if found.asked_url else where
     if found.about == "status":
-        return f"{where} was answered {found.status}, {found.expected} was expected"
+        return f"{which} was answered {found.status}, {found.expected} was expected"
     if found.about == "fields":  # what was got names the field, and what was expected of it
-        return f"{where} was answered with {got}"
-    return f"{where}: {found.expected} was expected, got {got}"
+        return f"{which} was answered with {got}"
+    return f"{where}: {found.expected} was expected, got {shorten(got, _GOT, placeholder=' …')}"
 
 
 def shown_ms(ms: float) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from synthprobe.records.evidence import Facts
+from synthprobe.triage.bearing import bearing
+from synthprobe.triage.causes import triage
+from synthprobe.triage.facts import TriageFacts
+
 PAGE = b"""<html><title>Door</title><body><h1>Welcome</h1><p role=alert>Two of three doors are open</p>
 <form method=post action=/door><label>Name <input name=user></label>
 <label>Password <input type=password name=password></label><button>Sign in</button></form>
-<a href=/hang>Next page</a><script src=/main.js></script><script>fetch('/strange')
+<a href=/hang>Next page</a><script src=/main.js></script><script>fetch('/strange'); fetch('/said')
 setTimeout(() => {throw Error('no part 4711 of Kestrel-Meadow_77')})</script></body></html>"""
 JOURNEYS = """
 import os
@@ -31,6 +37,9 @@ def test_renamed(page):
         for kind in ("Basic", "Bearer"):
             page.evaluate("kind => fetch('/' + kind, {headers: {Authorization: kind + ' d2FyZGVuOg=='}})", kind)
         page.evaluate("fetch('/rows', {method: 'POST', body: JSON.stringify({query: 'query OpenDoors { doors }'})})")
+        page.evaluate("fetch('/call', {method: 'POST', body: JSON.stringify([{id: 1, method: 'rows.read', params: []}, "
+            "{id: 2, method: 'rows.lock', params: []}])})")
+        page.evaluate("address => fetch(address).catch(() => location.hash = '/rows/17?of=a')", os.environ["ELSEWHERE"])
         page.evaluate("setInterval(() => fetch('/often'), 50)")
         page.get_by_role("button", name="Log in").click(timeout=500)
 
@@ -50,8 +59,9 @@ def test_routed(page):
     page.route("**/made", lambda route: route.fulfill(status=500))
     page.route("**/cut", lambda route: route.abort())
     page.route("**/Basic", lambda route: route.fulfill(response=route.fetch()))
+    page.route("**/altered", lambda route: route.fulfill(response=route.fetch(), status=503))
     page.goto("/")
-    for path in ("Basic", "made", "cut"):
+    for path in ("Basic", "altered", "made", "cut"):
         page.evaluate("path => fetch('/' + path).then(a => a.text()).catch(() => 0)", path)
     page.wait_for_load_state("networkidle")
     assert not os.environ.get("CLOSED"), "it is closed"
@@ -59,6 +69,8 @@ def test_routed(page):
 
 
 REFUSED = {f"/{kind}": (401, b"who?") for kind in ("Basic", "Bearer")}
+SAID = {"/said": (200, b'{"ok": false, "error": "too_early"}')}
+CALLED = b'[{"id": 1, "result": []}, {"id": 2, "error": {"code": -32001, "message": "Row 17 is locked"}}]'
 
 
 class Door(BaseHTTPRequestHandler):
@@ -73,13 +85,16 @@ class Door(BaseHTTPRequestHandler):
             return
         if self.path == "/often":
             self.ended.wait(0.2)
-        kinds = {"/main.js": (404, b"no"), "/strange": (401, b"who?"), **REFUSED, "/": (200, PAGE)}
+        kinds = {"/main.js": (404, b"no"), "/strange": (401, b"who?"), **REFUSED, **SAID, "/": (200, PAGE)}
         status, body = kinds.get(self.path, (200, b"<h1>Inside</h1>"))
         self._answer(status, body)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(303, b"", Location="/inside")
+        if self.path == "/call":
+            self._answer(200, CALLED)
+        else:
+            self._answer(303, b"", Location="/inside")
 
     def _answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -99,12 +114,19 @@ def results(new_project, tmp_path_factory) -> Iterator[dict[str, object]]:
     project = new_project(tmp_path_factory.mktemp("door"))
     project.configure(f"http://127.0.0.1:{server.server_port}")
     project.journeys(JOURNEYS)
-    ran = project.run()
-    yield {result.journey.title: result for result in ran.all_results} | {
-        "routed and closed": project.run("-k", "routed", environ={"CLOSED": "1"}, folder="closed").results[
-            "test_routed"
-        ]
-    }
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        elsewhere = f"http://127.0.0.1:{deaf.getsockname()[1]}/prices"
+        ran = project.run(environ={"ELSEWHERE": elsewhere})
+    yield (
+        {"elsewhere": elsewhere}
+        | {result.journey.title: result for result in ran.all_results}
+        | {
+            "routed and closed": project.run("-k", "routed", environ={"CLOSED": "1"}, folder="closed").results[
+                "test_routed"
+            ]
+        }
+    )
     Door.ended.set()
     server.shutdown()
     server.server_close()
@@ -116,7 +138,7 @@ def test_what_was_looked_for_and_what_stands_there_are_known(results):
     assert (sought.locator, sought.sight, sought.within_s) == ('get_by_role("button", name="Log in")', "absent", 0.5)
     assert broken.cause == 'button "Log in" was not there after 0.5 s'
     (page,) = broken.facts.pages
-    assert (page.path, page.asks_password) == ("/", True)
+    assert (page.path, page.asks_password) == ("/#/rows/<id>", True)
     assert {'button "Sign in"', "alert: Two of three doors are open"} <= set(page.outline)
     assert "a-name-nobody-knows" not in "".join(page.outline), "what was typed stays out"
 
@@ -148,6 +170,8 @@ def test_what_is_refused_in_a_journey_that_passes_is_kept_beside_where_a_passwor
     assert [answer.account for answer in passed.facts.answers if answer.credentials] == ["a-name-nobody-knows"]
     assert {("GET", "/strange", 401, ""), ("GET", "/main.js", 404, "")} <= set(known)
     assert passed.facts.pages == ()
+    (stated,) = [answer.stated for answer in passed.facts.answers if answer.path == "/said"]
+    assert stated.code == "too_early", "an error that is always stated is usual"
 
 
 def test_what_a_page_throws_is_known_of_a_journey_that_passes_too(results):
@@ -161,4 +185,19 @@ def test_what_a_page_throws_is_known_of_a_journey_that_passes_too(results):
 def test_only_what_the_target_answered_is_a_fact_and_nothing_that_a_route_of_the_journey_did(results, journey):
     routed = results[journey]
     assert routed.outcome == ("passed" if journey == "routed" else "failed"), routed.cause
-    assert {"/made", "/cut", "/Basic"} & {answer.path for answer in routed.facts.answers} == {"/Basic"}
+    seen = {answer.path for answer in routed.facts.answers}
+    assert {"/made", "/cut", "/altered", "/Basic"} & seen == {"/Basic"}
+
+
+def test_an_error_in_an_answer_that_was_well_by_its_status_is_a_fact_with_the_operation_of_a_batch(results):
+    (call,) = [answer for answer in results["renamed"].facts.answers if answer.path == "/call"]
+    assert (call.status, call.operation) == (200, "rows.lock")
+    assert (call.stated.code, call.stated.message, call.is_well) == ("-32001", "Row 17 is locked", False)
+
+
+def test_what_another_place_did_not_answer_is_named_with_its_host_and_port_and_is_not_the_targets(results):
+    (asked,) = [answer for answer in results["renamed"].facts.answers if answer.path == "/prices"]
+    assert f"http://{asked.host}/prices" == results["elsewhere"]
+    facts = TriageFacts(outcome="failed", kind="timeout", evidence=Facts(answers=(asked,)), site="http://127.0.0.1:1")
+    assert bearing(facts).evidence.answers == ()
+    assert asked.host in triage(facts).why

@@ -77,6 +77,19 @@ def test_a_contradicted_answer_is_told_in_one_line(expectation, cause):
     assert judge_attempt(failure, (), finished=False) == ("failed", cause)
 
 
+def test_where_a_request_was_led_is_told_with_where_it_was_sent_and_so_is_an_empty_body():
+    causes = []
+    for body in ("", "<p>Log in"):
+        response = answered(200, body)
+        response.led_from("http://centre.invalid:8911/api/me?x=1")
+        with pytest.raises(ExpectationError) as contradicted:
+            response.json_has(a=1)
+        failure = describe_failure(contradicted.value, detail="", step="", phase="call")
+        causes.append(judge_attempt(failure, (), finished=False)[1])
+    assert all("/api/me led to GET /api/units/SYN-01" in cause for cause in causes)
+    assert "empty" in causes[0]
+
+
 @pytest.mark.parametrize(
     ("message", "cause"),
     [
@@ -213,6 +226,30 @@ def test_another_address_that_gives_no_answer_is_named_and_is_not_told_as_the_ta
     assert (elsewhere.cause_class, elsewhere.runner_up) == ("unknown", "")
     assert shown in elsewhere.why
     assert (found[LEDGER].rule == "unreachable") == bool(shown)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Failed to establish a new connection: [Errno 111] Connection refused", "refused"),
+        ("Failed to resolve 'ledger.invalid' ([Errno -2] Name or service not known)", "dns"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "tls"),
+        ("it is what it is", "request"),
+    ],
+)
+def test_by_which_way_another_client_was_given_no_answer_is_known_from_its_words(words, kind):
+    error = requests.ConnectionError(words, request=requests.Request("GET", f"{LEDGER}/x").prepare())
+    failure = describe_failure(error, detail="", step="", phase="call")
+    assert (failure.kind, failure.finding.refusal.kind) == ("request", kind)
+
+
+def test_a_page_that_quotes_an_error_of_a_browser_is_reached_and_a_tls_error_of_another_place_names_no_class():
+    quoted = Error("Locator.click: Timeout 900ms exceeded.\nCall log:\n  - <p>net::ERR_CONNECTION_REFUSED</p>")
+    assert describe_failure(quoted, detail="", step="", phase="call").kind == "journey error"
+    error = Error(f"Page.goto: net::ERR_SSL_PROTOCOL_ERROR at {LEDGER.replace('http', 'https')}/x\nCall log:\n")
+    judgement = verdict_of("a", failure=describe_failure(error, detail="", step="", phase="call"))
+    verdict = Verdict(run=run_at(LEDGER), journeys=(judgement,), finished_at=NOW)
+    assert triage(facts_for(judgement, verdict)).cause_class == "unknown"
 
 
 def run_at(site):

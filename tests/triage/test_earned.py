@@ -215,7 +215,8 @@ def test_a_request_that_got_no_answer_in_the_end_contradicts_nothing_that_an_aut
     found = triage(
         msgspec.structs.replace(failed(asked("/bill", 0), checks="setting"), finding=Finding(refusal=lost, wait=waited))
     )
-    assert (found.candidate, found.why) == ("unknown", "GET /bill was never answered.")
+    assert found.candidate == "unknown"
+    assert all(part in found.why for part in ("GET /bill", lost.reason))
 
 
 def test_a_script_of_another_site_is_named_with_its_host_and_points_at_no_class():

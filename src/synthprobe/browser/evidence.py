@@ -33,7 +33,7 @@ from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
 from synthprobe.journey import steps
-from synthprobe.records.address import path_of
+from synthprobe.records.address import place_of
 from synthprobe.records.evidence import ConsoleMessage, NetworkRequest, PageSeen
 
 _SCREENSHOT_TIMEOUT_MS = 4000
@@ -272,7 +272,7 @@ class BrowserEvidence:
         for page in pages_of(context):
             try:
                 png = page.screenshot(timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
-                yield f"screenshot of {path_of(page.url) or 'the page'}", png
+                yield f"screenshot of {place_of(page.url)}", png
             except Error as error:
                 self.notes.append(f"No screenshot of a page: {str(error).splitlines()[0]}")
 

@@ -11,18 +11,21 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page, Request
 
-from synthprobe.evidence.exchanges import account_sent, credentials_sent, operation_sent, server_timing
+from synthprobe.evidence.calls import call_of
+from synthprobe.evidence.exchanges import account_sent, credentials_sent, server_timing
 from synthprobe.hooks import AnswerSource
-from synthprobe.records.address import path_of
-from synthprobe.records.evidence import NetworkRequest, PageSeen
+from synthprobe.records.address import place_of
+from synthprobe.records.evidence import NetworkRequest, PageSeen, StatedError
 
-_ODD = re.compile(rb'"status":(?:[45]\d\d|-1)|"postData"|"_failureText"')
+_ODD = re.compile(rb'"status":(?:[45]\d\d|-1)|"postData"|"_failureText"|"_resourceType":"(?:fetch|xhr)"')
 _PHASES = {"dns": "dns", "connect": "connect", "ssl": "tls", "wait": "wait", "receive": "body"}
 _MOST_SENT = 20_000
+_MOST_READ = 200_000
+_DATA = {"fetch", "xhr"}
 
 
 def is_odd(line: bytes) -> bool:
-    """Whether a line of a trace is a request that was refused or sent something."""
+    """Whether a line of a trace is a request that was refused, sent something or asked for data."""
     return b'"resource-snapshot"' in line and bool(_ODD.search(line))
 
 
@@ -49,6 +52,10 @@ def network_request(
     source = describe(headers)
     timings = snapshot.get("timings") or {}
     posted = _posted(request.get("postData") or {}, read)
+    is_data = snapshot.get("_resourceType") in _DATA and 0 < response.get("status", 0) < 400
+    content = response.get("content") or {}
+    is_data = is_data and content.get("size", 0) <= _MOST_READ
+    call = call_of(posted[0], body_of(content, read) if is_data else b"")
     return NetworkRequest(
         method=request["method"],
         url=request["url"],
@@ -62,19 +69,25 @@ def network_request(
         content_type=headers.get("content-type", "").split(";")[0].strip(),
         credentials=credentials_sent(sent, *posted),
         account=account_sent(*posted),
-        operation=operation_sent(posted[0]),
+        operation=call.operation,
+        stated=StatedError(code=call.code, message=call.message) if call.is_error else None,
         phases={_PHASES[name]: float(ms) for name, ms in timings.items() if name in _PHASES and float(ms or -1) > 0},
         at=_time(snapshot.get("startedDateTime", "")),
     )
 
 
 def _posted(post: Mapping[str, Any], read: Callable[[str], bytes]) -> tuple[str, str]:
-    text, kind = str(post.get("text") or ""), str(post.get("mimeType") or "")
-    file = post.get("_file") or (f"resources/{post['_sha1']}" if post.get("_sha1") else "")
+    return body_of(post, read)[:_MOST_SENT].decode("utf-8", "replace"), str(post.get("mimeType") or "")
+
+
+def body_of(body: Mapping[str, Any], read: Callable[[str], bytes]) -> bytes:
+    """A body of a trace, which stands in it or in a resource beside it."""
+    text = str(body.get("text") or "")
+    file = body.get("_file") or (f"resources/{body['_sha1']}" if body.get("_sha1") else "")
     if not text and file:
         with suppress(KeyError, OSError):
-            text = read(file)[:_MOST_SENT].decode("utf-8", "replace")
-    return text, kind
+            return read(file)
+    return text.encode()
 
 
 def _time(written: str) -> datetime | None:
@@ -128,7 +141,7 @@ def seen_page(page: Page) -> Iterator[PageSeen]:
         with suppress(Error):
             warnings = page.locator("body").evaluate(_WARNINGS, timeout=_OUTLINE_TIMEOUT_MS)
         yield PageSeen(
-            path=path_of(page.url) or "/",
+            path=place_of(page.url),
             outline=_outline(lines),
             asks_password=asks,
             warnings=tuple(dict.fromkeys(text[:_WIDTH] for text in warnings))[:_TEXTS],

@@ -71,12 +71,12 @@ def guard_client(
 
 
 def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> None:
-    """Hold what a journey answers in the place of a page: ``route.fetch`` and ``route.continue_``.
+    """Hold what a journey answers in the place of a page: ``route.fetch``, ``route.continue_`` and ``route.fulfill``.
 
     Playwright makes a route for each request anew and tells nobody, so it is the class that is held: a process of
     journeys has one target.
     """
-    fetch, continue_ = original(Route.fetch), original(Route.continue_)
+    fetch, continue_, fulfill = original(Route.fetch), original(Route.continue_), original(Route.fulfill)
 
     def guarded_fetch(route: Route, **options: Any) -> Any:
         request, other = route.request, options.pop("url", None)
@@ -107,16 +107,35 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
         else:
             continue_(route, **options)
 
+    def honest_fulfill(route: Route, *, response: APIResponse | None = None, **options: Any) -> None:
+        if response is not None and _is_altered(response, options):  # then the trace calls it the journey's own
+            given = {"status": response.status, "headers": response.headers, **options}
+            if not any(given.get(name) is not None for name in ("body", "json", "path")):
+                given["body"] = response.body()
+            fulfill(route, **given)
+        else:
+            fulfill(route, response=response, **options)
+
     guarded_fetch.__wrapped__ = fetch  # type: ignore[attr-defined]
     guarded_continue.__wrapped__ = continue_  # type: ignore[attr-defined]
+    honest_fulfill.__wrapped__ = fulfill  # type: ignore[attr-defined]
     Route.fetch = guarded_fetch  # type: ignore[assignment,method-assign]
     Route.continue_ = guarded_continue  # type: ignore[assignment,method-assign]
+    Route.fulfill = honest_fulfill  # type: ignore[assignment,method-assign]
+
+
+def _is_altered(answer: APIResponse, options: Mapping[str, Any]) -> bool:
+    """Whether what is handed on has another status or another kind than the target gave."""
+    kinds = {name.lower(): kind for name, kind in (options.get("headers") or answer.headers).items()}
+    status, kind = options.get("status") or answer.status, options.get("content_type") or kinds.get("content-type")
+    return (status, kind) != (answer.status, answer.headers.get("content-type"))
 
 
 def release_routes() -> None:
     """Give routes back as Playwright made them: what follows is no journey."""
     Route.fetch = original(Route.fetch)  # type: ignore[method-assign]
     Route.continue_ = original(Route.continue_)  # type: ignore[method-assign]
+    Route.fulfill = original(Route.fulfill)  # type: ignore[method-assign]
 
 
 def _follow(

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from synthprobe.browser.network import body_of
 from synthprobe.errors import SynthprobeError
 from synthprobe.evidence.fields import Field, fields_of, of_attributes
 from synthprobe.evidence.forms import MASK
@@ -314,17 +315,12 @@ def _learn_from_exchange(snapshot: dict[str, Any], read: Read, learner: Learner)
         learner.learn_cookie(name, value)
     for body in (request.get("postData") or {}, response.get("content") or {}):
         kind = str(body.get("mimeType", ""))
-        content = str(body.get("text") or "").encode() or _content(body, read)
+        content = body_of(body, read)
         if is_messages(content):
             _learn_from_messages([json.loads(line) for line in content.splitlines()], learner)
         else:
             learner.learn_from_body(content, kind, str(request.get("url", "")))
     _learn_from_messages(snapshot.get("_webSocketMessages") or [], learner)
-
-
-def _content(body: dict[str, Any], read: Read) -> bytes:
-    name = body.get("_file") or (f"resources/{body['_sha1']}" if body.get("_sha1") else "")
-    return read(str(name)) if name else b""
 
 
 def _pairs(headers: Any) -> list[tuple[str, str]]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
+from synthprobe.evidence.calls import call_of
 from synthprobe.evidence.fields import fields_of
 from synthprobe.evidence.forms import MASK
 from synthprobe.evidence.names import is_secret_name
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.records.evidence import Credentials, Exchange, ServerTiming
+from synthprobe.records.evidence import Credentials, Exchange, ServerTiming, StatedError
 from synthprobe.records.result import Operation
 
 BODY_LIMIT = 4000
@@ -85,6 +85,7 @@ def record_exchange(
     sent_type = next((v for k, v in request_headers.items() if k.lower() == "content-type"), "")
     timing = next((v for k, v in response_headers.items() if k.lower() == "server-timing"), "")
     received = response_body[: BODY_LIMIT * 4].decode("utf-8", "replace")
+    call = call_of(sent, response_body if 0 < status < 400 else b"")
     return Exchange(
         step=redactor.text(step),
         method=method,
@@ -102,7 +103,10 @@ def record_exchange(
         error=redactor.text(error),
         credentials=credentials_sent(request_headers, sent[:BODY_LIMIT], sent_type),
         account=redactor.text(account_sent(sent[:BODY_LIMIT], sent_type) or _account_of(request_headers, door)),
-        operation=redactor.text(operation_sent(sent)),
+        operation=redactor.text(call.operation),
+        stated=StatedError(code=redactor.text(call.code), message=redactor.text(call.message))
+        if call.is_error
+        else None,
     )
 
 
@@ -119,9 +123,6 @@ _TYPED = re.compile(
 
 _NO_KEY = re.compile(r"cookie|[cx]srf|^(proxy-)?authorization$", re.I)
 """Headers that hold a secret, and no key by which who asks is known."""
-
-_OPERATION = re.compile(r"[A-Za-z_][\w./:-]{0,99}")
-_GRAPHQL = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)")
 
 _ACCOUNT = re.compile(r"(^|[_.-])(user|log[_-]?in|account|e?-?mail|identifier|benutzer)(name)?([_-]?(name|id))?$", re.I)
 
@@ -156,19 +157,3 @@ def _account_of(headers: Mapping[str, str], door: str) -> str:
         with suppress(ValueError):
             return b64decode(pair).decode().partition(":")[0]
     return ""
-
-
-def operation_sent(body: str) -> str:
-    """Which of the operations that its address serves a request asks for; empty where it names none. Not redacted.
-
-    It is the method of JSON-RPC, or the operation of GraphQL.
-    """
-    try:
-        asked = json.loads(body) if body.lstrip().startswith("{") else None
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(asked, dict):
-        return ""
-    query = _GRAPHQL.match(str(asked.get("query", "")))
-    named = asked.get("method") if "params" in asked else asked.get("operationName") or (query and query[1])
-    return named if isinstance(named, str) and _OPERATION.fullmatch(named) else ""

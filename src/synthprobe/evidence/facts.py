@@ -26,7 +26,7 @@ from synthprobe.records.evidence import (
 )
 from synthprobe.records.plain_text import without_markup
 from synthprobe.records.result import Step, walk_steps
-from synthprobe.targets.addresses import host_of
+from synthprobe.targets.addresses import host_of, is_of_site, other_place
 
 KEPT = 40
 _REASON = 200
@@ -58,7 +58,9 @@ def facts_of(
     ``site`` is an address of the target: what pages ask of other sites, and errors of their scripts, are not its own.
     """
     describe = describe or load_plugins().describe_answer
-    dated = [(exchange.started_at, _asked(exchange, describe(exchange.response_headers))) for exchange in exchanges]
+    dated = [
+        (exchange.started_at, _asked(exchange, describe(exchange.response_headers), site)) for exchange in exchanges
+    ]
     dated += [
         (request.at or _LATEST, _browsed(request, _step_at(request.at, steps) if request.at else broken, site))
         for request in requests
@@ -152,7 +154,7 @@ def _step_at(at: datetime, steps: Sequence[Step]) -> str:
     return open_then[-1] if open_then else ""
 
 
-def _asked(exchange: Exchange, source: AnswerSource) -> Answer:
+def _asked(exchange: Exchange, source: AnswerSource, site: str) -> Answer:
     headers = {name.lower(): value for name, value in exchange.response_headers.items()}
     age = headers.get("age", "")
     return Answer(
@@ -170,7 +172,9 @@ def _asked(exchange: Exchange, source: AnswerSource) -> Answer:
         reason=exchange.error[:_REASON] or (_refusal(exchange.response_body) if exchange.status >= 400 else ""),
         credentials=exchange.credentials,
         account=exchange.account,
+        host=other_place(exchange.url, site),
         operation=exchange.operation,
+        stated=exchange.stated,
     )
 
 
@@ -191,15 +195,15 @@ def _browsed(request: NetworkRequest, step: str, site: str) -> Answer:
         credentials=request.credentials,
         account=request.account,
         operation=request.operation,
+        stated=request.stated,
         phases=request.phases,
-        host=_elsewhere(request.url, site),
+        host=other_place(request.url, site),
     )
 
 
 def _elsewhere(url: str, site: str) -> str:
     """The host of an address that is of another site; empty where it is the target's, or not known."""
-    own, host = host_of(site), host_of(url)
-    return host if own and host and host.split(".")[-2:] != own.split(".")[-2:] else ""
+    return host_of(url) if host_of(site) and not is_of_site(url, site) else ""
 
 
 def _thrown_at(stack: str) -> str:

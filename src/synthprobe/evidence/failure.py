@@ -91,6 +91,24 @@ _CLIENT_REASONS = (
     ),
 )
 
+# and in the words of libraries of Python that journeys ask by
+_LIBRARY_REASONS = (
+    (("Connection refused", "ECONNREFUSED", "Connect call failed"), "refused"),
+    (
+        (
+            "Name or service not known",
+            "Failed to resolve",
+            "name resolution",
+            "NameResolution",
+            "getaddrinfo",
+            "nodename",
+        ),
+        "dns",
+    ),
+    (("SSL", "certificate"), "tls"),
+    (("ConnectTimeout", "timed out"), "no connection"),
+)
+
 
 def describe_failure(error: BaseException, *, detail: str, step: str, phase: str) -> Failure:
     """Say what an exception means."""
@@ -112,7 +130,8 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     finding = _finding(error)
     if finding is None and kind in _NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""
-        finding = Finding(refusal=Refusal(kind=kind, url=_asked_for(error, text), certificate=certificate))
+        why = way_of(text) if kind == "request" else ""
+        finding = Finding(refusal=Refusal(kind=why or kind, url=_asked_for(error, text), certificate=certificate))
         text = f"{certificate}\n{text}" if certificate else text
     if kind == "journey error" and not isinstance(error, JourneyError):
         fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""
@@ -208,6 +227,11 @@ def _first_of(reasons: Iterable[tuple[tuple[str, ...], str]], text: str) -> str:
     return next((kind for parts, kind in reasons if any(part in text for part in parts)), "")
 
 
+def way_of(words: str) -> str:
+    """By which way no answer came, in the words of a library of Python; empty where they do not say."""
+    return _first_of(_LIBRARY_REASONS, words)
+
+
 def _reason(error: BaseException) -> tuple[str, bool]:
     names = _names(error)
     text = _text(error)
@@ -224,7 +248,7 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         is_client = first.startswith(("APIRequestContext.", "Route.fetch:"))
         if is_client and (kind := _first_of(_CLIENT_REASONS, first)):
             return kind, False
-        if kind := _first_of(_BROWSER_REASONS, text):
+        if kind := _first_of(_BROWSER_REASONS, first):
             return kind, kind == "browser"
         return ("timeout", False) if "playwright.TimeoutError" in names else ("journey error", True)
     if _status_raised(error):

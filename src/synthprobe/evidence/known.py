@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
+from synthprobe.evidence.names import is_readable
 from synthprobe.targets.secrets import SHORTEST
 
 _TELLING = 12
@@ -66,6 +67,7 @@ SHORTEST_END = 4
 """Characters of a value beside a cut from which they are masked."""
 
 _CUT = re.compile(r"\.\.\.|…")
+_GOES_ON = re.compile(rb"[A-Za-z]")
 
 
 class CutValues:
@@ -122,12 +124,18 @@ class Beginnings:
         self._heads.add({head: ""})
         self._values.setdefault(head, []).append(value.encode("utf-8", "surrogatepass"))
 
-    def spans(self, raw: bytes) -> list[tuple[int, int]]:
+    def spans(self, raw: bytes, *, whole: bool = False) -> list[tuple[int, int]]:
+        """Where beginnings stand; in a ``whole`` text a word that goes on otherwise than the value is another one."""
         spans = []
         for _, first, last in self._heads.matches(raw):
             for value in self._values[raw[first:last]]:
                 pairs = enumerate(zip(value, raw[first : first + len(value)], strict=False))
                 size = next((at for at, (known, given) in pairs if known != given), min(len(value), len(raw) - first))
-                if size * 2 >= len(value):
+                if size * 2 >= len(value) and not (whole and _is_another_word(raw, first, first + size)):
                     spans.append((first, first + size))
         return spans
+
+
+def _is_another_word(raw: bytes, first: int, last: int) -> bool:
+    """Whether words begin like a value and go on: `tryton-search`, where `tryton-refresh` is known."""
+    return bool(_GOES_ON.match(raw, last)) and is_readable(raw[first:last].decode("utf-8", "replace"))

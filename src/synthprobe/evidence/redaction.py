@@ -204,12 +204,13 @@ class Redactor(Learner):
     def pieces(self, pieces: Sequence[str]) -> list[str]:
         """Mask known values that stand in several pieces, and beginnings of them: keys typed one by one, frames.
 
-        A beginning counts from 6 characters and half of the value on.
+        A beginning counts from 6 characters and half of the value on; in a text by itself not one of other words.
         """
         for phrase in self._phrases:
             pieces = [phrase.sub(MASK, piece) for piece in pieces]
         whole = _raw("".join(pieces))
-        spans = [(first, last) for _, first, last in self._known.matches(whole)] + self._begun.spans(whole)
+        spans = [(first, last) for _, first, last in self._known.matches(whole)]
+        spans += self._begun.spans(whole, whole=len(pieces) == 1)
         spans += [found.span() for code in self._codes for found in re.finditer(re.escape(code), whole)]
         masked, start = [], 0
         for raw in map(_raw, pieces):

@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any, Protocol
 
 import requests
+import urllib3
 
 from synthprobe import words
 from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.evidence.exchanges import record_exchange
-from synthprobe.evidence.failure import certificate_fault
+from synthprobe.evidence.failure import certificate_fault, way_of
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock, monotonic
@@ -146,7 +147,7 @@ class Api:
                 method, url, headers=sent, **{name: options[name] for name in _PREPARED if name in options}
             )
         )
-        limit = limit_of(timeout, self.target.timeout_s)
+        limit, asked = limit_of(timeout, self.target.timeout_s), prepared.url or ""
         self.guard.pace_request()
         with deadline(limit) as bound:
             for _ in range(MAX_REDIRECTS + 1):
@@ -154,6 +155,8 @@ class Api:
                 answer = self._send(prepared, bound, how, hooks, traceparent, recorder.path if recorder else "")
                 following = answer[0].next
                 if following is None or not allow_redirects:
+                    if prepared.url != asked:
+                        answer[1].led_from(self._redactor.url(asked))
                     return answer[1]
                 if why := egress_refusal(self.target, following.url or ""):
                     redirected = f"{method} {url} was redirected to {following.url}. {why}"
@@ -317,10 +320,8 @@ def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
     text, reason = repr(error), _reason(error)
     if isinstance(error, requests.exceptions.SSLError):
         return refusal(kind="tls", certificate=certificate_fault(text), reason=reason)
-    if "NameResolution" in text or "getaddrinfo" in text:
-        return refusal(kind="dns")
-    if "Connection refused" in text or "Connect call failed" in text:
-        return refusal(kind="refused")
+    if (way := way_of(text)) in {"dns", "refused"}:
+        return refusal(kind=way)
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         return refusal(kind="protocol", reason=reason)
     return refusal(kind="request", reason=reason)
@@ -339,4 +340,7 @@ def _too_late(refusal: partial[Refusal], bound: Deadline) -> Refusal:
 
 def _reason(error: Exception) -> str:
     inner = error.args[0] if error.args else error
-    return str(getattr(inner, "reason", inner)).split("(_ssl.c")[0].strip().rstrip(".")
+    inner = getattr(inner, "reason", inner)
+    parts = [str(part) for part in inner.args] if isinstance(inner, urllib3.exceptions.ProtocolError) else [str(inner)]
+    apart = [part.strip().rstrip(".") for number, part in enumerate(parts) if part not in "".join(parts[:number])]
+    return ": ".join(apart).split("(_ssl.c")[0].strip().rstrip(".")

@@ -46,6 +46,7 @@ class Response:
         self._content = content
         self.is_looked_at = False
         """Whether anything was read of it: a status, a header, the body."""
+        self._asked_url = ""
 
     def __bool__(self) -> bool:
         """Whether its status is below 400, as for requests: ``assert api.get("/")`` says something."""
@@ -109,9 +110,11 @@ class Response:
             kind = self.headers.get("content-type", "no content type")
             if isinstance(error, RecursionError):
                 kind += ", nested too deep to be read"
-            raise self._contradiction(
-                "json", "a JSON body", f"{kind}: {self.exchange.response_body[:_SHOWN]}"
-            ) from None
+            if isinstance(error, UnicodeDecodeError):
+                kind += f", not written in {error.encoding}"
+            body = self.exchange.response_body[:_SHOWN]
+            got = f"{kind}: {body}" if body.strip() else f"{kind}, and an empty body"
+            raise self._contradiction("json", "a JSON body", got) from None
         return readable(body, self.lacking)
 
     def expect(self, *statuses: int) -> Response:
@@ -269,6 +272,10 @@ class Response:
             raise self._contradiction("time", f"an answer within {limit_ms:.0f} ms", took)
         return self
 
+    def led_from(self, url: str) -> None:
+        """Say which address was asked for; it led here."""
+        self._asked_url = url
+
     def lacking(self, what: str) -> JourneyError:
         """That the journey reads what is not there."""
         asked = f"{self.exchange.method} {path_of(self.exchange.url)}"
@@ -286,6 +293,7 @@ class Response:
             method=asked.method,
             url=asked.url,
             status=asked.status,
+            asked_url=self._asked_url,
             misshapen=misshapen,
         )
         after = next((v for k, v in asked.response_headers.items() if k.lower() == "retry-after"), "")

@@ -68,6 +68,18 @@ class ServerTiming(Struct, frozen=True, kw_only=True):
     calls: int = 0
 
 
+class StatedError(Struct, frozen=True, kw_only=True):
+    """What an answer says went wrong, although its status does not.
+
+    Attributes:
+        code: how it calls the error: a number or a name; empty when it does not.
+        message: what it says of it, shortened.
+    """
+
+    code: str = ""
+    message: str = ""
+
+
 class Exchange(Struct, frozen=True, kw_only=True):
     """One HTTP request and its answer, already redacted.
 
@@ -79,7 +91,9 @@ class Exchange(Struct, frozen=True, kw_only=True):
         size: bytes of the answer's body after decoding.
         error: why there was no answer, as a sentence.
         account: the account that it logged in as, where it sent its name.
-        operation: which of many an address serves it asks for: the method of JSON-RPC, the operation of GraphQL.
+        operation: which of many an address serves it asks for: the method of JSON-RPC, the operation of GraphQL; of a
+            batch the first that went wrong.
+        stated: the error that it states in an answer below 400.
     """
 
     step: str
@@ -99,6 +113,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     credentials: Credentials = ""
     account: str = ""
     operation: str = ""
+    stated: StatedError | None = None
 
     def curl(self) -> str:
         """The command that repeats this request, with secrets masked."""
@@ -149,6 +164,7 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
     credentials: Credentials = ""
     account: str = ""
     operation: str = ""
+    stated: StatedError | None = None
     phases: dict[str, float] = {}
     at: datetime | None = None
 
@@ -181,8 +197,9 @@ class Answer(Struct, frozen=True, kw_only=True):
         path: the address's path, without host and query.
         age_s: seconds the answer lay in a cache, from its ``Age`` header.
         reason: first words of an answer that refuses, or why there was none, or none that could be read whole.
+        stated: the error that an answer below 400 states all the same.
         phases: milliseconds of each part of it, as far as they were measured.
-        host: the host that a page asked, where it is of another site than the target.
+        host: the host and port that were asked, where they are not the target's.
     """
 
     by: Literal["api", "page"]
@@ -201,6 +218,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     credentials: Credentials = ""
     account: str = ""
     operation: str = ""
+    stated: StatedError | None = None
     phases: dict[str, float] = {}
     host: str = ""
 
@@ -211,8 +229,8 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     @property
     def is_well(self) -> bool:
-        """Whether it came whole and does not refuse."""
-        return 0 < self.status < 400 and not self.reason
+        """Whether it came whole, and neither refuses nor states an error."""
+        return 0 < self.status < 400 and not self.reason and self.stated is None
 
 
 _NAMED = re.compile(r'^[a-z]+ "((?:[^"\\]|\\.)*)"')
@@ -228,6 +246,7 @@ class PageSeen(Struct, frozen=True, kw_only=True):
     """What a page showed when the journey broke.
 
     Attributes:
+        path: where it was, with the route that an application of one page keeps in the fragment.
         outline: its accessible outline, a line for each element, outermost first: ``button "Sign in" [disabled]``.
         asks_password: whether a field for a password can be seen.
         warnings: texts that the page marks as such: alerts, open dialogs, and what belongs to fields that are invalid.

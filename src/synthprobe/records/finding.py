@@ -21,6 +21,7 @@ class Contradiction(Struct, frozen=True, kw_only=True):
         expected: in a few words, for example ``status 200``.
         got: what was there instead; one line for each field or place that differs.
         locator: how the element was looked for, as Playwright writes it; empty elsewhere.
+        asked_url: the address that the journey asked for, where it led to another; empty where it did not.
         misshapen: whether a field is missing or holds another kind of value, so that nothing is said of its value.
     """
 
@@ -31,6 +32,7 @@ class Contradiction(Struct, frozen=True, kw_only=True):
     url: str = ""
     status: int = 0
     locator: str = ""
+    asked_url: str = ""
     misshapen: bool = False
 
 

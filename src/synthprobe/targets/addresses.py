@@ -57,6 +57,21 @@ def origin_of(url: str) -> str:
     return read.origin if read and read.hostname else ""
 
 
+def is_of_site(url: str, site: str) -> bool:
+    """Whether an address is of the site of another one: the same domain, or the same host where it has no name."""
+    host, own = host_of(url), host_of(site)
+    named = not re.fullmatch(r"[\d.]+|[0-9a-f:]*:[0-9a-f:.]*", own)
+    return host == own or (named and host.split(".")[-2:] == own.split(".")[-2:])
+
+
+def other_place(url: str, site: str) -> str:
+    """Host and port of an address, where they are not those of a site; empty where either is not known."""
+    read, own = read_address(url), read_address(site)
+    if not (read and own and read.hostname and own.hostname):
+        return ""
+    return "" if (host_of(url), read.port) == (host_of(site), own.port) else read.host
+
+
 def path_of(url: str) -> str:
     """The path of an address, with dots resolved."""
     read = read_address(url)

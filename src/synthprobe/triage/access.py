@@ -5,11 +5,15 @@ A log-in is where the run sent a password, never a word in a path.
 
 from __future__ import annotations
 
+import re
+
 from synthprobe.records.evidence import Answer
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.sight import OF_ACCOUNT, OF_LOG_IN, answered, refused, shown_words
 
 _REFUSED = {400, 401, 403, 422, 423}
+_DENIED = re.compile(r"403|forbidden|(access|permission)_denied", re.IGNORECASE)
+"""What an error that a request may not do something is called beside a good status."""
 
 
 def _refused_log_in(f: TriageFacts) -> tuple[Answer, str] | None:
@@ -79,8 +83,8 @@ def role_split(f: TriageFacts) -> str:
 
 
 def forbidden(f: TriageFacts) -> str:
-    """A request is refused with 403."""
-    found = next((a for a in f.unwanted if a.status == 403), None)
+    """A request is refused with 403, or with an error of that name."""
+    found = next((a for a in f.unwanted if a.status == 403 or (a.stated and _DENIED.fullmatch(a.stated.code))), None)
     hidden = found is not None and f.checks == "sentinel" and found.method == "GET" and found.by == "api"
     return refused(f, found) if found and not hidden else ""  # some say so of a record that is not there
 

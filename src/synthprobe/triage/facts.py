@@ -40,8 +40,10 @@ Occurrence = tuple[str, str, str, int]
 
 
 def request_of(answer: Answer) -> Occurrence:
-    """What makes two answers the same."""
-    return (answer.by, answer.method, answer.path, answer.status)
+    """What makes two answers the same; of an error that is stated beside a good status, which one it is."""
+    stated = answer.stated
+    what = f"{answer.place} {stated.code or normalise(stated.message)}" if stated else answer.path
+    return (answer.by, answer.method, what, answer.status)
 
 
 def _is_slow(answer: Answer) -> bool:
@@ -187,7 +189,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     def is_elsewhere(self) -> bool:
         """Whether what gave no answer is not known to be the target: it has another host or port, or none was named."""
         refusal = self.finding.refusal
-        if refusal is None or not self.site or self.kind not in NOT_REACHED:
+        if refusal is None or not self.site or self.kind not in {*NOT_REACHED, "tls"}:
             return False
         return origin_of(refusal.url) != origin_of(self.site) if refusal.url else self.kind == "request"
 

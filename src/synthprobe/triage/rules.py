@@ -22,6 +22,7 @@ from synthprobe.triage.sight import (
     known,
     missing_assets,
     quoted_complaints,
+    refusals,
     refused,
     words_of,
 )
@@ -56,7 +57,9 @@ def _own_fault(f: TriageFacts) -> str:
     if not f.ours:
         return ""
     if f.kind == "journey error":  # of its own making, or of what it met with: no expectation says which
-        return "The journey ended by an error that no expectation raised, so nothing is known of the target."
+        met = " ".join(f"{answered(a)}." for a in refusals(f))
+        seen = f". Before it: {met}" if met else ", so nothing is known of the target."
+        return f"The journey ended by an error that no expectation raised{seen}"
     return f"The probe itself is at fault ({f.kind or 'no result'}), so nothing is known of the target."
 
 
@@ -65,10 +68,11 @@ def _no_network(f: TriageFacts) -> str:
 
 
 def _certificate(f: TriageFacts) -> str:
-    if f.kind != "tls":
+    if f.kind != "tls" or f.is_elsewhere:
         return ""
-    known = f.finding.refusal.certificate if f.finding.refusal else ""
-    return known or "The TLS connection to the target is not made."
+    if f.finding.refusal:
+        return f.finding.refusal.certificate
+    return "The TLS connection to the target is not made."
 
 
 def _unreachable(f: TriageFacts) -> str:

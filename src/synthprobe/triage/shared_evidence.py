@@ -231,7 +231,8 @@ def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
     by_value = found and found.about in {"locator", "fields"}
     expected = [text for _, text in _QUOTED.findall(found.expected)] if found and by_value else []
     shown = [page.path for page in facts.evidence.pages[-1:] if page.path != "blank"] if not request else []
-    paths = [unquote(path.partition("#")[0]).rpartition("/")[2] for path in (request, collection, *shown)]
+    asked = [path.partition("#")[0] for path in (request, collection)]
+    paths = [unquote(path).rpartition("/")[2] for path in (*asked, *shown)]
     for name in (*paths, element(sought.locator)[1] if sought else "", *expected):
         if _NAME.match(name) and not _PROGRAM.search(name):
             yield f'the fixed record "{name.replace("_", " ")}"'
@@ -249,7 +250,8 @@ def _asked_by_page(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
 def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
     for a in broken:
         got = f"answered {a.status}" if a.status >= 400 else _CUT_OFF if a.status else "not answered"
-        yield f"{_collection(normalise(a.place, identifiers))} {got}"
+        got = f"answered with the error {a.stated.code}" if a.stated else got
+        yield f"{_collection(normalise(f'{a.host}{a.place}', identifiers))} {got}"
         if not a.status and a.duration_ms >= _IN_VAIN_MS:
             yield _SLOW  # a page is not told of a 504 that does not say who may read it
         yield from _words(a, identifiers)
@@ -285,9 +287,9 @@ def _refused_everywhere(a: Answer, facts: TriageFacts, identifiers: Mapping[str,
 
 
 def _words(a: Answer, identifiers: Mapping[str, str]) -> Iterator[str]:
-    """What an answer that refuses says, unless every server says so."""
-    if a.status >= 400:
-        yield from _texts(a.reason, a.status, identifiers)
+    """What an answer that refuses or states an error says, unless every server says so."""
+    if a.status >= 400 or a.stated:
+        yield from _texts(a.stated.message if a.stated else a.reason, a.status, identifiers)
 
 
 def _texts(text: str, status: int, identifiers: Mapping[str, str]) -> Iterator[str]:

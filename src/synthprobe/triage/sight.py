@@ -50,6 +50,14 @@ NO_RIGHT = re.compile(r"\b(denied|forbidden|not (allowed|authori[sz]ed|permitted
 """English words by which somebody may not do or see something."""
 
 _IN_QUOTES = re.compile(r"""(['"])(.+?)(?<!\\)\1""")
+_NO_ANSWER = {
+    "refused": "refused the connection",
+    "dns": "has a name that could not be resolved",
+    "tls": "made no TLS connection",
+    "no connection": "could not be connected to",
+    "deadline": "did not answer in time",
+}
+_NOT_WHOLE = "gave no whole answer"
 _QUOTED = 120
 _LIKE, _LIKE_OTHERS = 0.5, 0.8
 _FEW = 3
@@ -64,6 +72,10 @@ def answered(a: Answer, *, quote: bool = True) -> str:
         return f"{where} was not loaded, the browser forbids it ({a.reason})"
     if not a.status:
         return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was never answered"
+    if a.stated:
+        named = f"the error {a.stated.code}" if a.stated.code else "an error"
+        words = f' ("{_bare(a.stated.message)}")' if quote and a.stated.message else ""
+        return f"{where} was answered {a.status} with {named}{words}"
     if a.status < 400 and a.reason:
         how = f" ({a.reason})" if a.reason.startswith("net::") else ""
         return f"{where} was answered {a.status} and could not be read whole{how}"
@@ -80,6 +92,11 @@ def is_blocked(a: Answer) -> bool:
 
 def refused(f: TriageFacts, a: Answer) -> str:
     """That a request was refused, with the words of the page that came instead."""
+    if f.finding.refusal and f.finding.refusal.kind == "protocol" and (a.method, a.path or "/") == f.asked:
+        why = f" ({_bare(f.finding.refusal.reason)})" if f.finding.refusal.reason else ""
+        if not a.status:
+            return f"{a.method} {a.host}{a.place}: the connection broke before the answer was complete{why}."
+        return f"{a.method} {a.host}{a.place} was answered {a.status} and could not be read whole{why}."
     if a.status >= 400 and f.finding.refusal and (a.method, a.path or "/") == f.asked:
         return f"{answered(a, quote=False)} and could not be read whole."
     words = next(iter(spoken(f)), "") if _is_shown(f, a) else ""
@@ -97,7 +114,8 @@ def words_of(f: TriageFacts, a: Answer) -> str:
 
 def _is_shown(f: TriageFacts, a: Answer) -> bool:
     """Whether an answer is the page that was seen when the journey broke."""
-    return a.resource == "document" and bool(a.status) and any(page.path == a.path for page in f.evidence.pages[-1:])
+    shown = [page.path.partition("#")[0] for page in f.evidence.pages[-1:]]
+    return a.resource == "document" and bool(a.status) and (a.path or "/") in shown
 
 
 def _bare(text: str) -> str:
@@ -149,11 +167,10 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         yield f.finding.refusal.certificate
         return
     if f.is_elsewhere and f.finding.refusal:
-        message = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
-        where = origin_of(f.finding.refusal.url) or message
-        yield f"{where} gave no whole answer ({f.kind}), and is not known to be the target."
+        where = origin_of(f.finding.refusal.url) or _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
+        yield f"{where}, which is not known to be the target, {_NO_ANSWER.get(f.finding.refusal.kind, _NOT_WHOLE)}."
         return
-    for a in _refusals(f):
+    for a in refusals(f):
         yield refused(f, a)
     for a in missing_assets(f)[:2]:
         yield asset(a)
@@ -164,18 +181,19 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     wrong = f.finding.contradiction
     if wrong and wrong.about != "status" and (wrong.method or not f.finding.sought):
         yield f"{contradiction(wrong).rstrip('.')}."
-    elif f.asked and _refusals(f):
+    elif f.asked and refusals(f):
         return  # the message says the same of that request
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
-        if here and is_bare(f.message) and not _refusals(f):
+        if here and is_bare(f.message) and not refusals(f):
             yield f"{answered(here[-1])}."
-        is_told = any(a.resource == "document" for a in _refusals(f))
+        is_told = any(a.resource == "document" for a in refusals(f))
         shown = next(iter(spoken(f)), "") if f.kind == "timeout" and not is_told else ""
         message = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
         yield f'{message}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{message}."
 
 
-def _refusals(f: TriageFacts) -> list[Answer]:
+def refusals(f: TriageFacts) -> list[Answer]:
+    """Answers of the broken step that refuse, state an error or did not come whole."""
     refused = [a for a in f.unwanted if not a.is_well and a.resource not in _ASSETS]
     if asked := f.asked:  # what else the journey asked for itself was refused as it expects
         refused = [a for a in refused if a.by == "page" or (a.method, a.path or "/") == asked]
@@ -195,7 +213,7 @@ def _instead(f: TriageFacts) -> str:
     if sought is None or sought.sight != "absent" or not f.evidence.pages:
         return ""
     page = f.evidence.pages[-1]
-    if any(_is_shown(f, a) for a in _refusals(f)):
+    if any(_is_shown(f, a) for a in refusals(f)):
         return ""  # its words are told with the answer that it is
     role, name = element(sought.locator.partition(").")[0].rstrip(")") + ")")  # of a chain the outermost
     there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]

@@ -1,0 +1,46 @@
+"""An error that an answer of status 200 states: how it is said, which class it may name, and what it joins."""
+
+import pytest
+from test_page_and_api import incidents, named, refused, step
+from verdicts import verdict_of
+
+from synthprobe.records.evidence import StatedError
+from synthprobe.records.result import Failure
+
+
+def met(name, stated, *, ours=False, operation="stock.read"):
+    """A journey that compares something by itself, after an answer that states an error."""
+    failure = Failure(
+        kind="journey error" if ours else "expectation", ours=ours, message="assert 0 == 5", detail="", step="work"
+    )
+    facts = refused(name, "POST", "/rpc", 200, operation=operation, stated=stated).results[0].facts
+    outcome = "unknown" if ours else "failed"
+    return verdict_of(
+        name, step("work", "failed"), outcome=outcome, failure=failure, facts=facts, cause="assert 0 == 5"
+    )
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["an expectation", "the journey's own error"])
+def test_the_sentence_names_operation_code_and_words_whatever_broke_the_step(ours):
+    (judgement,) = named(met("one", StatedError(code="-32000", message="No stock"), ours=ours)).verdict.journeys
+    for part in ("POST /rpc#stock.read", "200", "-32000", '"No stock"'):
+        assert part in judgement.triage.why
+    assert judgement.triage.cause_class == ("probe" if ours else "unknown")
+    assert "nothing is known" not in judgement.triage.why
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [("FORBIDDEN", "config"), ("permission_denied", "config"), ("403", "config"), ("-32603", "unknown"),
+     ("odoo.exceptions.AccessDenied", "unknown")],
+)  # fmt: skip
+def test_only_a_code_that_forbids_names_a_class(code, cause):
+    (judgement,) = named(met("one", StatedError(code=code, message="No"))).verdict.journeys
+    assert judgement.triage.cause_class == cause
+
+
+def test_the_same_error_of_one_operation_is_one_incident_and_another_is_not():
+    stated = StatedError(code="-32000", message="No stock")
+    assert incidents(met("one", stated), met("two", stated)) == [["one", "two"]]
+    other = met("two", StatedError(code="-32001", message="No gate"), operation="gate.read")
+    assert incidents(met("one", stated), other) == [["one"], ["two"]]
