@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -27,6 +28,8 @@ from synthprobe_demo.process import DispatchCentre, running_centre
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Each browser has a driver of Node, which compiled 3 MB of JavaScript anew at every start.
 os.environ.setdefault("NODE_COMPILE_CACHE", os.path.join(tempfile.gettempdir(), f"synthprobe-node-{os.getuid()}"))
+# A search for garbage among thousands of tests that are being collected finds none.
+gc.disable()
 # A worker of xdist is told the width of whoever started it; what is printed here is read as from a log.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")  # GNU readline sets it behind Python's back
@@ -62,6 +65,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fresh-starts", action="store_true", help="Start every Python afresh (prepared_python.py).")
     parser.addoption("--long", action="store_true", help="Run what takes long too, as every night.")
     parser.addoption("--kill-turns", type=int, default=1, help="How often test data is left at each point of a kill.")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import socket
 import struct
@@ -17,6 +18,12 @@ OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n"
 def page(html: str, head: bytes = b"") -> bytes:
     body = f"<!doctype html><title>hostile</title>{html}".encode()
     return OK + head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@functools.cache
+def packed(megabytes: int) -> bytes:
+    packer = zlib.compressobj(1, wbits=31)
+    return b"".join(packer.compress(b"0" * 1_000_000) for _ in range(megabytes)) + packer.flush()
 
 
 class Connection:
@@ -56,8 +63,7 @@ class Connection:
             self.send(b"0" * 65536)
 
     def bomb(self, megabytes: int = 30) -> None:
-        packer = zlib.compressobj(wbits=31)
-        body = b"".join(packer.compress(b"0" * 1_000_000) for _ in range(megabytes)) + packer.flush()
+        body = packed(megabytes)
         self.send(OK + f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def silent_websocket(self) -> None:

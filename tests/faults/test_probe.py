@@ -59,50 +59,52 @@ def supervised(project, centre):
     return run
 
 
-KILL = """
+KILLS = """
 import os, psutil, signal
 from contextlib import suppress
-def test_killed(page):
-    page.goto('/login')
-    for one in psutil.Process().children(recursive=True):
+from playwright.sync_api import expect
+
+def kill(word):
+    for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if any('{word}' in part for part in one.cmdline()):
-                one.send_signal(signal.SIGKILL)
-    {then}
-def test_page(page):
+            if any(word in part for part in process.cmdline()):
+                process.send_signal(signal.SIGKILL)
+
+def test_browser(page):
     page.goto('/login')
+    kill('headless')
+    page.goto('/login')
+
+def test_while_waiting(page):
+    page.goto('/login')
+    kill('headless')
+    expect(page.get_by_text('nowhere')).to_be_visible(timeout=2000)
+
+def test_after_browser(page):
+    page.goto('/login')
+
+def test_driver(page):
+    page.goto('/login')
+    kill('run-driver')
+    page.goto('/login')
+
+def test_after_driver(page):
+    page.goto('/login')
+
 """
+KILLED = ("test_browser", "test_while_waiting", "test_driver")
 
 
-WAIT = "from playwright.sync_api import expect; expect(page.get_by_text('nowhere')).to_be_visible(timeout=2000)"
-
-
-@pytest.mark.parametrize(
-    ("word", "then"),
-    [
-        pytest.param("headless", "page.goto('/login')", id="F27 browser killed"),
-        pytest.param("headless", WAIT, id="F27 while something is waited for"),
-        pytest.param("run-driver", "page.goto('/login')", id="F28 driver killed"),
-    ],
-)
-def test_a_killed_browser_is_unknown_and_named(project, supervised, word, then):
-    project.journeys(KILL.format(word=word, then=then) + GOOD)
+def test_a_killed_browser_is_unknown_and_named_and_started_again_and_leaves_its_trace_f27_f28(project, supervised):
+    project.journeys(KILLS + GOOD)
     run = supervised("-n", "1")
     assert run.code == 3, run.output
-    assert (run["test_killed"].outcome, run["test_good"].outcome) == ("unknown", "passed")
-    assert run["test_killed"].results[-1].failure.kind == "browser"
-
-
-@pytest.mark.parametrize(
-    "word", [pytest.param("headless", id="F27 browser"), pytest.param("run-driver", id="F28 driver")]
-)
-def test_a_browser_that_was_killed_is_started_again_for_the_next_journey(project, supervised, word):
-    project.journeys(
-        KILL.format(word=word, then="page.goto('/login')") + "def test_page_again(page):\n    page.goto('/login')\n"
-    )
-    run = supervised()
-    assert run["test_page"].outcome == "passed", run["test_page"].cause
-    assert run["test_page_again"].outcome == "passed", run["test_page_again"].cause
+    for name in KILLED:
+        assert (run[name].outcome, run[name].results[-1].failure.kind) == ("unknown", "browser"), run[name].cause
+    for name in ("test_after_browser", "test_after_driver", "test_good"):
+        assert run[name].outcome == "passed", run[name].cause
+    kept = run["test_browser"].results[-1].evidence
+    assert [evidence for evidence in kept if evidence.kind == "trace" and evidence.path], kept
 
 
 BOMBED = """
@@ -135,12 +137,6 @@ def test_an_answer_that_unpacks_to_more_than_the_memory_costs_its_own_journey_al
     assert run["test_bombed_page"].outcome == "failed"
     for name in ("test_page", "test_page_again"):
         assert run[name].outcome == "passed", run[name].cause
-
-
-def test_a_killed_browser_leaves_the_raw_trace_redacted_f27(project, supervised):
-    project.journeys(KILL.format(word="headless", then="page.goto('/login')"))
-    kept = supervised()["test_killed"].results[-1].evidence
-    assert [evidence.kind for evidence in kept if evidence.kind == "trace" and evidence.path], kept
 
 
 def test_a_browser_that_cannot_start_leaves_api_journeys_judged_f29(project, supervised):

@@ -16,7 +16,7 @@ from synthprobe.evidence.issued import IssuedValues
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
 from synthprobe.firstline.score_set import Sample, marks, read_score_set, remembered, wrongly_claimed
-from synthprobe.firstline.shelf import read_runbooks, read_shelf
+from synthprobe.firstline.shelf import read_runbooks, with_ready_made
 from synthprobe.goals.objectives import lint as lint_objective
 from synthprobe.journey.lint import remarks
 from synthprobe.mistakes import nearest_or_all
@@ -69,7 +69,7 @@ def _runbooks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
         rewritten=last_changes(project.root, (page for page in runbooks if page.id in doubted)),
         samples=(*samples, *remembered(recorded, {journey.id: journey.runbook for journey in journeys})),
     )
-    findings = lint(read_shelf(folder, project.root).runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
+    findings = lint(with_ready_made(shelf).runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
     errors = [*refused, *(str(finding) for finding in findings if finding.error)]
     for text in errors:
         yield "wrong", text

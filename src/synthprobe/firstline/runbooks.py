@@ -16,6 +16,11 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.runbook import Command, Exercise, FrontMatter, Runbook, Section, as_pattern
 
+try:
+    from yaml import CSafeLoader as SafeLoader  # several times as fast
+except ImportError:  # built without libyaml
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
@@ -86,7 +91,7 @@ def _front_matter(name: str, text: str) -> _FrontMatter:
         raise ConfigurationError(f"{name}:{line}: the front matter cannot be used: {error}.") from None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """YAML in which a key that stands twice is an error: the second would silently win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

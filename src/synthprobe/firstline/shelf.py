@@ -40,8 +40,12 @@ def read_runbooks(folder: Path, root: Path | None = None) -> Shelf:
 
 
 def read_shelf(folder: Path, root: Path) -> Shelf:
-    """A project's runbooks, and those of ready-made journeys of which it has none of that name."""
-    own = read_runbooks(folder, root)
+    """A project's runbooks, with the ready-made ones."""
+    return with_ready_made(read_runbooks(folder, root))
+
+
+def with_ready_made(own: Shelf) -> Shelf:
+    """Beside a project's runbooks, those of ready-made journeys of which it has none of that name."""
     return replace(own, runbooks=_WithReadyMade(own.runbooks))
 
 

@@ -78,10 +78,15 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 def normalise(message: str, identifiers: Mapping[str, str] | None = None) -> str:
     """Leave out of a message what differs from one run to the next; a code that says which failure it is stays."""
+    return _normalised(message, tuple((identifiers or {}).items()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _normalised(message: str, identifiers: tuple[tuple[str, str], ...]) -> str:
     text = _lines_that_count(message)
     codes = [found[0] for found in _CODE.finditer(text)]
     text = _CODE.sub(_KEPT, text)
-    for pattern, replacement in (*_compiled(tuple((identifiers or {}).items())), *_RULES):
+    for pattern, replacement in (*_compiled(identifiers), *_RULES):
         text = pattern.sub(replacement, text)
     for code in codes:
         text = text.replace(_KEPT, code, 1)
