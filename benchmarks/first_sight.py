@@ -1,17 +1,19 @@
 """How often what triage says is so, on real systems that it had never seen: what their journeys recorded, the truth.
 
-    python benchmarks/first_sight.py [--verbose]
+    python benchmarks/first_sight.py [--verbose] [--pairs N]
 
 Each line of `first_sight.jsonl.gz` is a situation of a real system that was broken by real means: the verdict of one
 run of its journeys without what triage wrote, what is usual there, the classes that are true, what no sentence may
 say, all written down before triage was run, and what it then said first. Prints that score and the one of now, by
-system.
+system. With ``--pairs`` also that of so many pairs of each system: of two situations with one cause each a run is put
+together in which both are there, as what a journey shows of the first hides the second.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import random
 import re
 import sys
 from collections import Counter
@@ -23,6 +25,7 @@ import foreign_portals
 import msgspec
 from foreign_failures import TELLING, score
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -85,6 +88,16 @@ class Situation(Struct, frozen=True, kw_only=True):
     first: dict[str, First] = {}
     parts: dict[str, str] = {}
 
+    @property
+    def journeys(self) -> set[str]:
+        """All that were run."""
+        return {judgement.journey.id for judgement in self.verdict.journeys}
+
+    @property
+    def broken(self) -> set[str]:
+        """Those that did not pass."""
+        return {j.journey.id for j in self.verdict.journeys if j.outcome not in {"passed", "skipped"}}
+
     def may_be(self, journey: str) -> list[str]:
         """The classes that are true of a journey."""
         return self.classes.get(journey, self.classes.get("*", "")).split()
@@ -102,6 +115,27 @@ def situations() -> Iterator[Situation]:
     with gzip.open(RECORDS) as lines:
         for line in lines:
             yield msgspec.json.decode(line, type=Situation)
+
+
+def pairs(every: Sequence[Situation], of_each: int) -> Iterator[Situation]:
+    """Runs put together of two situations, by a seed; each second cause is shown by a journey."""
+    drawn = random.Random(20261128)
+    alone = [s for s in every if not s.parts and s.broken]
+    for system in dict.fromkeys(s.system for s in alone):
+        chosen = [s for s in alone if s.system == system]
+        both = [(a, b) for a in chosen for b in chosen if b.broken - a.broken and a.journeys == b.journeys]
+        for a, b in drawn.sample(both, min(of_each, len(both))):
+            of = {id: b if id in b.broken - a.broken else a for id in a.journeys}
+            judged = tuple(j for s in (a, b) for j in s.verdict.journeys if of[j.journey.id] is s)
+            yield replace(
+                a,
+                name=f"{a.name} + {b.name}",
+                classes={id: s.classes.get(id, s.classes.get("*", "")) for id, s in of.items()},
+                never="",
+                usual={id: s.usual.get(id, []) for id, s in of.items()},
+                verdict=replace(a.verdict, journeys=judged),
+                parts={id: s.name for id, s in of.items() if id in s.broken},
+            )
 
 
 def now(situation: Situation, judgement: JourneyVerdict) -> First:
@@ -190,6 +224,7 @@ def main(arguments: Sequence[str]) -> int:
     """Judge all, and print the sums."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--verbose", action="store_true", help="print what is said of each")
+    parser.add_argument("--pairs", type=int, default=0, help="so many pairs of situations of each system, too")
     given = parser.parse_args(arguments)
     every = list(situations())
     for situation in every:
@@ -206,7 +241,10 @@ def main(arguments: Sequence[str]) -> int:
     print("rules: " + ", ".join(f"{rule} {right}/{of}" for rule, (right, of) in rules_of(every).items()))
     print("over all sets: " + ", ".join(f'"{rule}": ({right}, {of})' for rule, (right, of) in scored().items()))
     today = by_system(every)
-    for title, sums in (("at first sight", by_system(every, at_first=True)), ("today", today)):
+    tables = {"at first sight": by_system(every, at_first=True), "today": today}
+    if given.pairs:
+        tables["pairs"] = by_system(list(pairs(every, given.pairs)))
+    for title, sums in tables.items():
         table = Table("system", *SHOWN.values(), title=title, box=None, padding=(0, 1, 0, 0))
         for system, counted in sums.items():
             table.add_row(system, *(str(counted[figure]) for figure in SHOWN))

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from synthprobe.records.incident import CauseClass, Triage
 from synthprobe.triage.bearing import bearing
 from synthprobe.triage.facts import TriageFacts
-from synthprobe.triage.links import linked
+from synthprobe.triage.links import asked_in_vain, is_silent, linked
+from synthprobe.triage.places import contradicted_request
 from synthprobe.triage.rules import RULES
-from synthprobe.triage.shared_evidence import contradicted_request
 from synthprobe.triage.sight import known
 from synthprobe.triage.sureness import sure_of
 
@@ -79,11 +79,15 @@ def _together(journey: str, own: Triage, found: Mapping[str, Triage], facts: Map
     for name, cause in sorted(found.items(), key=lambda pair: ("high", "medium", "low").index(pair[1].sure)):
         if declared and not supposed:
             break
-        if name == journey or name not in facts or cause.candidate in excluded or cause.rule in _SUPPOSED:
+        if name == journey or name not in facts or cause.candidate == "probe":
             continue
-        if link := linked(facts[journey], facts[name], cause, name):
-            shown = cause.why if cause.cause_class != "unknown" else cause.runner_up_why
-            why = f"{seen} Possible cause, as {link}: {shown}"
+        shows = cause.candidate not in excluded and cause.rule not in _SUPPOSED
+        link = linked(facts[journey], facts[name], cause, name) if shows else ""
+        if not shows and is_silent(facts[journey]):
+            link = asked_in_vain(facts[journey], facts[name], name)
+        if link:
+            shown = cause.runner_up_why if shows and cause.cause_class == "unknown" else cause.why
+            why = f"{seen} Possible cause, as {link}: {shown}" if shows else f"{seen} It may be one cause, as {link}."
             return replace(silent, why=why, elsewhere=name)
     asked = contradicted_request(facts[journey], {}) if declared else ""
     doubted = asked and any(

@@ -60,9 +60,9 @@ def is_change(answer: Answer) -> bool:
     return answer.method not in {"GET", "HEAD", "OPTIONS"}
 
 
-def refusal_of(answer: Answer) -> tuple[int, str]:
-    """By what two refusals are alike: the status, and the words, but those of an error are every server's."""
-    return answer.status, answer.reason if answer.status < 500 else ""
+def _refuses_change(answer: Answer) -> bool:
+    """Whether a change was refused, and not who asks for it."""
+    return is_change(answer) and answer.status >= 400 and answer.status != 401
 
 
 class Peer(Struct, frozen=True, kw_only=True):
@@ -74,7 +74,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     steps: tuple[tuple[Check, str, bool], ...] = ()
     nodes: tuple[NodeCount, ...] = ()
     forbidden: str = ""
-    denied: tuple[tuple[int, str], ...] = ()
+    is_refused_a_change: bool = False
+    has_changed: bool = False
     role: str = ""
     let_in: tuple[str, ...] = ()
     kept_out: bool = False
@@ -132,9 +133,9 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         return tuple(NodeCount(node=node, answers=a, broken=b) for node, (a, b) in sorted(count.items()))
 
     def is_refused_everywhere(self, a: Answer) -> bool:
-        """Whether a change was refused as the changes of other journeys are, so that it is not for one of them."""
-        alike = sum(refusal_of(a) in peer.denied for peer in self.peers)
-        return a.status >= 400 and is_change(a) and alike >= MANY - 1
+        """Whether a change was refused as those of other journeys were, and nobody's succeeded: it is not for one."""
+        alike = sum(peer.is_refused_a_change for peer in self.peers)
+        return _refuses_change(a) and alike >= MANY - 1 and not any(peer.has_changed for peer in self.peers)
 
     @property
     def slow(self) -> tuple[Answer, ...]:
@@ -362,9 +363,8 @@ def _peer(other: JourneyVerdict) -> Peer:
         steps=tuple((s.checks, s.role, _held(path, s, weak)) for path, s in walked if s.checks or s.role),
         nodes=last.facts.nodes if last and last.facts else (),
         forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
-        denied=tuple(
-            refusal_of(a) for a in answers if a.status >= 400 and is_change(a) and broken.startswith(a.step or "\0")
-        ),
+        is_refused_a_change=any(_refuses_change(a) and broken.startswith(a.step or "\0") for a in answers),
+        has_changed=other.outcome == "passed" and bool(other.journey.mutates),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
         kept_out=last is not None and is_kept_out(last.facts or Facts(), broken),
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused

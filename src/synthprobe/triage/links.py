@@ -7,7 +7,8 @@ from collections.abc import Callable
 from synthprobe.records.incident import Triage
 from synthprobe.triage.facts import TriageFacts, is_change
 from synthprobe.triage.fingerprint import normalise
-from synthprobe.triage.shared_evidence import RIGHTS, contradicted_request
+from synthprobe.triage.places import contradicted_request
+from synthprobe.triage.shared_evidence import RIGHTS
 from synthprobe.triage.sight import answered, missing_assets
 
 _KEPT_FROM = RIGHTS | {"role-split", "preference"}
@@ -17,6 +18,11 @@ _KEPT_FROM = RIGHTS | {"role-split", "preference"}
 def linked(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
     """By what another journey's cause may be the own one, in words that go before the cause; empty when by nothing."""
     return next((words for link in _LINKS if (words := link(own, other, cause, name))), "")
+
+
+def is_silent(f: TriageFacts) -> bool:
+    """Whether it misses something on a page, and was refused nothing."""
+    return f.is_absent and not f.asked and all(a.is_well for a in f.unwanted)
 
 
 def _seen_in_both(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
@@ -32,6 +38,11 @@ def _marks(f: TriageFacts) -> frozenset[str]:
 
 def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
     """It asked, where it broke, for what another journey was given otherwise than expected."""
+    return asked_in_vain(own, other, name)
+
+
+def asked_in_vain(own: TriageFacts, other: TriageFacts, name: str) -> str:
+    """The same, whatever the other one shows of its cause."""
     wrong = contradicted_request(other, {})
     here = [a for a in own.evidence.answers if own.is_here(a) and a.credentials != "password"]
     asked = {f"{a.method} {normalise(a.place, {})}" for a in here}

@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
-from synthprobe.records.finding import Contradiction
 from synthprobe.records.incident import Triage
-from synthprobe.records.plain_text import without_markup
 from synthprobe.records.result import LOG_IN_AS
-from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, is_kept_out, refusal_of
+from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, is_kept_out
 from synthprobe.triage.fingerprint import normalise
-from synthprobe.triage.sight import complaints, quoted_complaints, spoken
+from synthprobe.triage.places import collection, contradicted_request, place_of
+from synthprobe.triage.shown import (
+    BETWEEN_TAGS,
+    excuse,
+    led_to,
+    page_instead,
+    shown_status,
+    texts,
+    warned_of,
+    whole_page,
+    without_place,
+    words_of_refusal,
+)
 from synthprobe.triage.timing import is_slow_write
-from synthprobe.words import element, named
+from synthprobe.words import element
 
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
-_GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")
 _OF_A_PAGE = re.compile(r"^(Locator|Page|Frame|APIRequestContext|ElementHandle|Timeout|Error: )")
 RIGHTS = {"grant", "forbidden", "control-missing"}
 """Rules by which an account may not do something."""
@@ -33,16 +41,10 @@ _QUOTED = re.compile(r"""(['"])(.+?)\1""")
 _NAME = re.compile(r"^(?=.*[^\W\d_])[^<>]{4,}$")  # a number or a placeholder names nothing
 _PROGRAM = re.compile(r"\.(php|aspx?|jsp|cgi|html?)$", re.IGNORECASE)  # one that shows all records names none
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
-_NEXT_TO_NOTHING = 3
-"""Lines of its outline that a page of an error or of an excuse has."""
-_STATUS = re.compile(r"([45]\d\d)\b")
-_FORMAT = re.compile(r"\.(json|xml|csv)$", re.IGNORECASE)  # how it is told, not what
-_SAYS_STATUS = re.compile(r"\bstatus(?: code)?:? ([45]\d\d)\b", re.IGNORECASE)
-_RECORD = re.compile(r"(/[^/]*<\w+>[^/]*)+$")  # what of a path says which one of many
-_BETWEEN_TAGS = re.compile(r">([^<>]+)<")
-_SENTENCE = 4
-"""Words from which a text of a page is more than the site's name or a link."""
+_NO_WAY = "no connection to {}"
+_NOT_CONNECTED = re.compile(r"net::ERR_(CONNECTION_(REFUSED|TIMED_OUT)|NAME_NOT_RESOLVED|ADDRESS_UNREACHABLE|SSL|CERT)")
 _LIMITS = {413, 429}  # what stands in front of the application does not let through
+_NOT_LET = {401, 403, 405}  # who asks, or how, is not let in, whatever it is for
 _ABSENT = {404, 410}  # said of one record, in the same words of each
 _GATEWAY = EDGE | {502, 504}
 _BY_GATEWAY = "answered {} by what stands before the application"
@@ -66,7 +68,8 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
     if whole := _nothing_answers(facts, broken) or _node(broken, cause) or _builds(facts, cause):
         return (whole, _SLOW) if whole == _GATEWAY_WAITED else (whole,)
     if door := _log_in(broken, facts, cause):
-        everywhere = [line for a in broken for line in _refused_everywhere(a, facts, identifiers)]
+        everywhere = [line for a in broken for line in _seen_anywhere(a, facts)]
+        everywhere += [line for words in excuse(facts) for line in texts(words, shown_status(facts), identifiers)]
         account = _account_and_data(facts, cause)
         return (*door, *everywhere, *_kept_out(facts), *account, *_nothing_made(facts, silent=False))
     found = (
@@ -75,11 +78,12 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         *_fixed_record(facts, identifiers),
         *_requests(broken, facts, identifiers),
         *(_scripts(facts, identifiers) if not broken else ()),
-        *_page_instead(facts, identifiers),
+        *led_to(facts, identifiers),
+        *page_instead(facts, identifiers),
         *(f"old {normalise(a.what, identifiers)}" for a in facts.evidence.ages if a.age_s > a.limit_s),
         *(_time(facts, cause, identifiers) if not broken else ()),
     )
-    warned = _warnings(facts, identifiers)
+    warned = [*warned_of(facts, identifiers), *whole_page(facts, identifiers)]
     return tuple(dict.fromkeys((*found, *warned, *_nothing_made(facts, silent=not found))))
 
 
@@ -141,8 +145,8 @@ def _asks_who(a: Answer, facts: TriageFacts) -> bool:
 def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
     refusal = facts.finding.refusal
     if refusal and refusal.kind in _NO_CONNECTION:
-        return f"no connection to {urlsplit(refusal.url).hostname or 'the target'} ({refusal.kind})"
-    statuses = [a.status for a in broken] or [_shown_status(facts)]
+        return _NO_WAY.format(urlsplit(refusal.url).hostname)
+    statuses = [a.status for a in broken] or [shown_status(facts)]
     if gateway := next((status for status in statuses if status in _GATEWAY), 0):
         return _BY_GATEWAY.format(gateway)
     if limit := next((status for status in statuses if status in _LIMITS), 0):
@@ -152,20 +156,6 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
         first = next((a for a in broken if a.status >= 500), None)
         return f"every journey is answered {first.status}" if first else ""
     return ""
-
-
-def _shown_status(facts: TriageFacts) -> int:
-    """The status that a page of an error shows, or that a page warns of; 0 where it is another one."""
-    shown = [_STATUS.match(words) for words in _excuse(facts)]
-    shown += [_SAYS_STATUS.search(words) for words in (complaints(facts) if facts.is_absent else ())]
-    return next((int(found[1]) for found in shown if found), 0)
-
-
-def _excuse(facts: TriageFacts) -> list[str]:
-    """The words of a page that holds next to nothing, in the place of what the journey looked for."""
-    opened = any(a.resource == "document" for a in facts.evidence.answers)
-    short = opened and all(len(page.outline) <= _NEXT_TO_NOTHING for page in facts.evidence.pages[-1:])
-    return spoken(facts) if short and facts.kind in {"expectation", "timeout"} else []
 
 
 def _node(broken: list[Answer], cause: Triage | None) -> str:
@@ -199,6 +189,9 @@ def _kept_out(facts: TriageFacts) -> Iterator[str]:
     by_fixture = facts.step.rpartition(" › ")[2].startswith(LOG_IN_AS)
     if facts.kind and (by_fixture or is_kept_out(facts.evidence, facts.step)):
         yield KEPT_OUT
+    was_in = any(0 < a.status < 400 and a.step and not facts.step.startswith(a.step) for a in facts.log_ins)
+    if facts.kind and was_in and any(page.asks_password for page in facts.evidence.pages[-1:]):
+        yield "session lost"
 
 
 def _account_and_data(facts: TriageFacts, cause: Triage | None) -> Iterator[str]:
@@ -225,13 +218,13 @@ def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
         return
     found, sought = facts.finding.contradiction, facts.finding.sought
     request = contradicted_request(facts, identifiers) or _asked_by_page(facts, identifiers)
-    collection = _collection(request.partition(" ")[2])
+    place = collection(request.partition(" ")[2])
     if request and not _PROGRAM.search(request):
-        yield f"a fixed record of {collection}"
+        yield f"a fixed record of {place}"
     by_value = found and found.about in {"locator", "fields"}
     expected = [text for _, text in _QUOTED.findall(found.expected)] if found and by_value else []
     shown = [page.path for page in facts.evidence.pages[-1:] if page.path != "blank"] if not request else []
-    asked = [path.partition("#")[0] for path in (request, collection)]
+    asked = [path.partition("#")[0] for path in (request, place)]
     paths = [unquote(path).rpartition("/")[2] for path in (*asked, *shown)]
     for name in (*paths, element(sought.locator)[1] if sought else "", *expected):
         if _NAME.match(name) and not _PROGRAM.search(name):
@@ -251,27 +244,28 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
     for a in broken:
         got = f"answered {a.status}" if a.status >= 400 else _CUT_OFF if a.status else "not answered"
         got = f"answered with the error {a.stated.code}" if a.stated else got
-        yield f"{_collection(normalise(f'{a.host}{a.place}', identifiers))} {got}"
-        if not a.status and a.duration_ms >= _IN_VAIN_MS:
-            yield _SLOW  # a page is not told of a 504 that does not say who may read it
-        yield from _words(a, identifiers)
-        yield from _refused_everywhere(a, facts, identifiers)
+        yield f"{collection(normalise(f'{a.host}{a.place}', identifiers))} {got}"
+        yield from words_of_refusal(a, identifiers)
+        yield from _seen_anywhere(a, facts)
+    for a in facts.unwanted:
+        if a.status in _NOT_LET and facts.asked in {None, (a.method, a.path or "/")}:
+            yield f'whatever is asked for is answered {a.status} ("{normalise(without_place(a), identifiers)}")'
     found, refusal = facts.finding.contradiction, facts.finding.refusal
     if refusal and refusal.status:
-        yield f"{_collection(normalise(path_of(refusal.url) or '/', identifiers))} {_CUT_OFF}"
+        yield f"{collection(normalise(path_of(refusal.url) or '/', identifiers))} {_CUT_OFF}"
     if broken:
         return
     if found is not None and found.method and found.about == "status":
-        yield f"{_collection(normalise(_place(found, facts), identifiers))} answered {found.status}"
+        yield f"{collection(normalise(place_of(found, facts), identifiers))} answered {found.status}"
         answer = next((a for a in facts.unwanted if (a.path, a.status) == (path_of(found.url), found.status)), None)
-        if answer and answer.status not in _ABSENT:
-            yield from _words(answer, identifiers)
+        if answer and (answer.status not in _ABSENT or answer.content_type == "text/html"):
+            yield from words_of_refusal(answer, identifiers)
     elif contradicted := contradicted_request(facts, identifiers):
         yield f"{contradicted} answered otherwise than expected"
         if facts.checks != "sentinel":
-            yield f"{_collection(contradicted.partition(' ')[2])} answered otherwise than expected"
-    if found is not None and found.method and found.status < 400 and _BETWEEN_TAGS.search(found.got):
-        yield from _texts(found.got, 0, identifiers)  # a page where data should be
+            yield f"{collection(contradicted.partition(' ')[2])} answered otherwise than expected"
+    if found is not None and found.method and found.status < 400 and BETWEEN_TAGS.search(found.got):
+        yield from texts(found.got, 0, identifiers)  # a page where data should be
     wrong_kind = {
         f"{a.method} {normalise(a.place, identifiers)} answered with an HTML page"
         for a in facts.evidence.answers
@@ -280,85 +274,19 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
     yield from sorted(wrong_kind)
 
 
-def _refused_everywhere(a: Answer, facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
+def _seen_anywhere(a: Answer, facts: TriageFacts) -> Iterator[str]:
+    """What is the same whatever was asked for."""
+    if a.status < 400 and not a.stated and a.duration_ms >= _IN_VAIN_MS:
+        yield _SLOW  # a page is not told of a 504 that does not say who may read it
+    if _NOT_CONNECTED.match(a.reason):
+        yield _NO_WAY.format(urlsplit(f"//{a.host}" if a.host else facts.site).hostname)
     if facts.is_refused_everywhere(a):
-        status, words = refusal_of(a)
-        yield f'whatever is to be changed is answered {status} ("{normalise(words, identifiers)}")'
-
-
-def _words(a: Answer, identifiers: Mapping[str, str]) -> Iterator[str]:
-    """What an answer that refuses or states an error says, unless every server says so."""
-    if a.status >= 400 or a.stated:
-        yield from _texts(a.stated.message if a.stated else a.reason, a.status, identifiers)
-
-
-def _texts(text: str, status: int, identifiers: Mapping[str, str]) -> Iterator[str]:
-    """What is said, of a page each sentence, as a browser shows it too; unless every server says so."""
-    pieces = [piece for piece in _BETWEEN_TAGS.findall(text) if len(piece.split()) >= _SENTENCE]
-    for piece in map(str.strip, pieces or without_markup(text).split("; ")):
-        if _GENERIC.sub("", piece.casefold().replace(_phrase(status), "")):
-            yield f'the words "{normalise(piece, identifiers)}"'
-
-
-def _collection(path: str) -> str:
-    """A normalised path without which of many it names: what is done to one of them and to all is done there."""
-    return _RECORD.sub("", _FORMAT.sub("", path)) or "/"
-
-
-def contradicted_request(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
-    """The request of the API whose answer is not as expected, where it is known which; empty otherwise."""
-    found = facts.finding.contradiction
-    if found is not None:
-        return f"{found.method} {normalise(_place(found, facts), identifiers)}" if found.method else ""
-    here = [a for a in facts.evidence.answers if a.by == "api" and a.step and facts.is_here(a)]
-    logging_in = [number for number, a in enumerate(here) if a.credentials == "password" and is_change(a)]
-    compared = here[logging_in[-1] + 1 :] if logging_in else here  # of what came last the author compared something
-    asked = {f"{a.method} {normalise(a.place, identifiers)}" for a in compared}
-    return asked.pop() if len(asked) == 1 and facts.kind == "expectation" else ""
-
-
-def _place(found: Contradiction, facts: TriageFacts) -> str:
-    """Where the contradicted request was sent; of several operations there the last that was answered so."""
-    path = path_of(found.url) or "/"
-    asked = (found.method, path, found.status)
-    return next(
-        (a.place for a in reversed(facts.evidence.answers) if (a.method, a.path or "/", a.status) == asked), path
-    )
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase.casefold()
-    except ValueError:
-        return "\0"
+        yield "whatever is to be changed is refused"
 
 
 def _scripts(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
     for error in facts.script_errors:
         yield f"script error {normalise(error, identifiers)}"
-
-
-def _page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
-    """A page that holds next to nothing is none that the journey looked for."""
-    opened = any(a.resource == "document" for a in facts.evidence.answers)
-    for page in facts.evidence.pages[-1:]:
-        if opened and len(page.outline) <= _NEXT_TO_NOTHING and facts.kind in {"expectation", "timeout"}:
-            yield f"a page with {normalise(', '.join(page.outline), identifiers) or 'nothing'} and no more"
-    sought = facts.finding.sought
-    if sought and sought.sight == "absent" and element(sought.locator)[1]:
-        for page in facts.evidence.pages[-1:]:
-            path = normalise(page.path, identifiers)
-            yield f"{path} without {normalise(named(sought.locator), identifiers)}"
-            if facts.mutates and _collection(path) != path:  # a record that it may have made
-                yield f"{_collection(path)} answered otherwise than expected"
-    for words in _excuse(facts):
-        yield from _texts(words, _shown_status(facts), identifiers)
-
-
-def _warnings(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
-    """What is said to be missing, wrong or not allowed: by a page, in the place of what was looked for, or the API."""
-    for words in complaints(facts) if facts.is_absent else quoted_complaints(facts):
-        yield from _texts(words, 0, identifiers)
 
 
 def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> Iterator[str]:

@@ -1,0 +1,123 @@
+"""Journeys that meet the same unusual thing are one incident, wherever each was when it met it."""
+
+import pytest
+from msgspec.structs import replace
+from test_page_and_api import LET_IN, incidents, missed, named, refused, with_answer
+
+from synthprobe.records.evidence import Answer
+from synthprobe.words import explanation
+
+SETUP = (
+    'heading "Welcome" [level=1]',
+    *(f"text: Tell us about part {part} of your new desk" for part in "abc"),
+    'button "Go"',
+)
+
+
+def opened(path, status=200, **more):
+    return Answer(by="page", method="GET", path=path, status=status, step="look", resource="document", **more)
+
+
+def sought(name, *outline, path, **more):
+    return missed(name, *outline, path=path, locator=f'get_by_role("heading", name="{name}")', **more)
+
+
+def test_a_page_to_which_everybody_is_led_is_one_incident():
+    def led(name, *, by="GET", status=302):
+        page = sought(name, f"text: {name}", *SETUP, path="/setup")
+        return with_answer(with_answer(page, replace(opened(f"/{name}", status), method=by)), opened("/setup"))
+
+    api = refused("api", "GET", "/setup", 200)
+    asked = Answer(by="api", method="POST", path="/rows", status=302, step="work")
+    (result,) = api.results
+    facts = replace(result.facts, answers=(asked, *result.facts.answers))
+    api = replace(api, results=(replace(result, facts=facts),))
+    assert incidents(led("hours"), led("board")) == [["board", "hours"]]
+    assert incidents(led("hours"), led("board"), api) == [["api", "board", "hours"]]
+    apart = [["board"], ["hours"]]
+    assert incidents(led("hours", status=200), led("board", status=200)) == apart
+    assert incidents(led("hours", by="POST"), led("board", by="POST")) == apart, "so a form ends"
+
+
+def test_a_page_that_stands_at_every_address_is_one_incident_and_pages_that_differ_are_not():
+    board = sought("board", *SETUP, path="/board")
+    assert incidents(board, sought("hours", *SETUP, path="/hours")) == [["board", "hours"]]
+    assert incidents(board, sought("hours", *SETUP, "text: open", path="/hours")) == [["board"], ["hours"]]
+
+
+def test_a_place_where_nothing_listens_is_the_same_for_a_log_in_and_for_a_file():
+    def sent(reason):
+        return replace(LET_IN, status=0, step="look", reason=reason)
+
+    file = with_answer(
+        sought("file", *SETUP, "text: file", path="/files"), opened("/files", 0, reason="net::ERR_FAILED")
+    )
+    file = with_answer(file, opened("/files", 0, reason="net::ERR_CONNECTION_REFUSED"))
+    for reason, wanted in {
+        "net::ERR_CONNECTION_REFUSED": [["file", "page"]],
+        "net::ERR_FAILED": [["file"], ["page"]],
+    }.items():
+        page = with_answer(sought("page", *SETUP, "text: page", path="/door"), sent(reason))
+        assert incidents(page, file) == wanted
+
+
+def test_what_breaks_off_after_a_long_wait_is_as_what_a_gateway_gave_up():
+    gave_up = refused("api", "GET", "/rows", 504)
+    for waited, wanted in {10_000.0: [["api", "page"]], 100.0: [["api"], ["page"]]}.items():
+        answer = opened("/board", reason="net::ERR_INCOMPLETE_CHUNKED_ENCODING", duration_ms=waited)
+        assert incidents(with_answer(sought("page", *SETUP, path="/board"), answer), gave_up) == wanted
+
+
+NOT_FOUND = "404 Not Found door/1.22.1"
+
+
+def test_who_stands_before_the_application_and_finds_nothing_is_one_incident_for_pages_and_api():
+    page = missed("page", 'heading "404 Not Found" [level=1]', "separator", "text: door/1.22.1", path="/hours")
+    api = refused("api", "POST", "/rows", 404, reason=NOT_FOUND, content_type="text/html")
+    assert incidents(page, api) == [["api", "page"]]
+    assert incidents(page, refused("api", "POST", "/rows", 404, reason=NOT_FOUND, content_type="application/json")) == [
+        ["api"],
+        ["page"],
+    ], "it is said of one record"
+
+
+@pytest.mark.parametrize("path", ["/notes", "/v1/files"])
+def test_words_are_the_same_whatever_was_asked_for(path):
+    words = {"content_type": "text/html", "reason": "Cannot GET /rows"}
+    other = words | {"reason": f"Cannot GET {path}"}
+    assert incidents(refused("a", "GET", "/rows", 404, **words), refused("b", "GET", path, 404, **other)) == [
+        ["a", "b"]
+    ]
+    other["reason"] = "Cannot GET the moon"
+    assert incidents(refused("a", "GET", "/rows", 404, **words), refused("b", "GET", path, 404, **other)) == [
+        ["a"],
+        ["b"],
+    ]
+
+
+def test_who_is_let_in_nowhere_is_one_incident():
+    rows = refused("rows", "POST", "/rows", 403)
+    assert incidents(rows, refused("notes", "GET", "/notes", 403)) == [["notes", "rows"]]
+    apart = [["notes"], ["rows"]]
+    assert incidents(rows, refused("notes", "GET", "/notes", 403, reason="The hall is closed")) == apart
+    assert incidents(rows, refused("notes", "GET", "/notes", 405)) == apart
+
+
+def test_who_was_let_in_and_is_asked_again_has_lost_its_session():
+    key = refused("api", "GET", "/rows", 401, credentials="token")
+    assert incidents(sought("page", *SETUP, path="/door", before=(LET_IN,), asks=True), key) == [["api", "page"]]
+    assert incidents(sought("page", *SETUP, path="/door", before=(LET_IN,)), key) == [["api"], ["page"]]
+
+
+def test_a_page_that_says_nothing_shows_what_it_asked_for_where_another_journey_was_answered_otherwise():
+    api = refused("api", "GET", "/rows", 200, about="fields", got="[]")
+    page = sought("page", *SETUP, path="/board")
+    data = Answer(by="page", method="GET", path="/rows", status=200, step="look", resource="fetch")
+    both = (with_answer(page, data), api)
+    assert incidents(*both) == [["api", "page"]]
+    (first, _) = named(*both).verdict.journeys
+    assert "GET /rows" in explanation(first.triage)
+    apart = [["api"], ["page"]]
+    assert incidents(with_answer(page, replace(data, path="/notes")), api) == apart
+    refuses = replace(data, path="/notes", status=409)
+    assert incidents(with_answer(with_answer(page, data), refuses), api) == apart, "it shows a cause of its own"
