@@ -62,6 +62,8 @@ def refused(found: Refusal) -> str:
     where = f"{found.method} {found.url}"
     if found.kind == "tls":
         return f"{where}: {found.certificate or 'The TLS connection was not made.'} ({found.reason})"
+    if found.kind == "machine":
+        return f"{where} was not sent, as this machine refused it: {found.reason}. Look at its limits, memory and disk."
     if found.kind == "dns":
         return f"{where}: the host's name could not be resolved."
     if found.kind == "refused":

@@ -287,11 +287,11 @@ def test_F62_a_file_that_takes_nothing_costs_no_message_and_has_it_later(environ
     place, spare = tmp_path / "history.db", tmp_path / "spare.db"
     place.mkdir()
     for kept in (False, True):  # told once, by two runs
-        with Outbox(place, lambda: spare, kept_in_spare=kept) as elsewhere:
+        with Outbox(place, lambda: spare, kept=spare if kept else None) as elsewhere:
             tell(elsewhere, environ, [incident()])
     assert "Messages are kept in the spare folder" in elsewhere.notes[0] if elsewhere.notes else True
     place.rmdir()
-    with Outbox(place, lambda: spare, kept_in_spare=True) as back:
+    with Outbox(place, lambda: spare, kept=spare) as back:
         tell(back, environ, [incident()], NOW + timedelta(minutes=5))
     with Outbox(place) as home:
         assert [letter.done for letter in home.letters()] == [NOW]

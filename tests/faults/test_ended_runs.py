@@ -33,6 +33,7 @@ class World:
 
     def __init__(self, root: Path, port: int) -> None:
         self.root, self.state, self.temp = root, root / ".synthprobe", root.with_name("temp")
+        self.status = 200
         self.pages: list[str] = []
         self.beats: list[str] = []
         (root / "journeys").mkdir(parents=True)
@@ -66,7 +67,7 @@ class World:
 def world(tmp_path: Path) -> Iterator[World]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(found.status if self.command == "GET" else 200)
             self.end_headers()
 
         def do_POST(self) -> None:
@@ -154,6 +155,39 @@ def test_a_folder_that_takes_no_file_costs_no_verdict_f54(world, ended):
     assert verdict.blind
 
 
+NOTHING_TAKES_FILES = """
+for folder in /tmp /var/tmp "$PWD" "$TMPDIR"; do
+    mount --bind "$folder" "$folder" && mount -o remount,bind,ro "$folder" || exit 99
+done
+cd "$PWD" && exec "$@"
+"""
+
+
+def test_a_machine_on_which_nothing_can_be_written_still_tells_people_once(world):
+    if os.geteuid() != 0:
+        pytest.skip("only root may give a process file systems of its own; the rows above are without it")
+    assert world.run().code == 0
+    for _ in range(2):
+        wait_for_next_slot(world)
+        blind = world.run("unshare", "-m", "sh", "-c", NOTHING_TAKES_FILES, "sh", *RUN)
+        assert (blind.code, "Traceback" in blind.output) == (3, False), blind.output
+    wait_for_next_slot(world)
+    assert world.run().code == 0
+    assert [page[:5] for page in world.pages] == ["Monit", "Over:"]
+    assert without_starts(world) == ["success", "fail", "fail", "success"]
+    assert [bool(verdict.blind) for verdict in world.verdicts()] == [False, True, True, False], "brought home"
+    (known,) = incidents(world, "--all")
+    assert (known["state"], known["occurrences"]) == ("resolved", 2)
+
+
+def test_a_lost_history_repeats_no_end_and_keeps_no_new_failure_from_people(world):
+    for status in (500, 200, 200, 200, 500):
+        world.status = status
+        world.run()
+        wait_for_next_slot(world)
+    assert [page[:5] for page in world.pages] == ["PAGE ", "Over:", "PAGE "]
+
+
 def fill(folder: Path, size: int) -> None:
     """Until nothing goes in any more."""
     for number in range(100_000 if size or folder.is_mount() else 0):
@@ -213,9 +247,9 @@ def test_what_keeps_pytest_from_starting_is_told_f78(world):
     assert [page[:18] for page in world.pages] == ["Monitor blind demo"], "told once, as it goes on"
 
 
-def incidents(world: World) -> list[dict[str, Any]]:
-    """The open ones that a person is shown."""
-    shown = world.run(sys.executable, "-m", "synthprobe", "incident", "list", "--json").output
+def incidents(world: World, *options: str) -> list[dict[str, Any]]:
+    """Those that a person is shown, which are open."""
+    shown = world.run(sys.executable, "-m", "synthprobe", "incident", "list", "--json", *options).output
     return json.loads(shown)["incidents"]  # type: ignore[no-any-return]
 
 

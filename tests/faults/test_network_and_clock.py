@@ -76,6 +76,7 @@ def test_f03_no_network_is_said_once_and_not_of_the_target(judged):
     assert "Neither the target nor the control host 127.0.0.1 can be reached from here" in verdict.blind
     (judgement,) = verdict.journeys
     assert (judgement.outcome, judgement.cause.split(":")[0]) == ("unknown", "network")
+    assert (judgement.triage.cause_class, judgement.triage.why) == ("probe", verdict.blind), "not that it is down"
 
 
 def test_f03_a_target_that_is_down_while_the_control_host_answers_has_failed(judged, clock):

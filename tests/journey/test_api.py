@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from urllib.request import urlopen
 
 import pytest
+import requests
 
 from synthprobe import Api, Journey, Recorder, Target, TargetError, recording, step
+from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
 
 
@@ -109,6 +114,29 @@ def test_a_closed_port_is_refused_and_a_bad_name_is_dns():
     with pytest.raises(TargetError) as unknown:
         Api(Target(base_url="http://no-such-host.invalid"), Redactor()).get("/")
     assert unknown.value.kind == "dns"
+
+
+def test_what_the_probes_machine_refuses_is_not_the_targets_fault(centre):
+    """Every client of HTTP puts the system's error elsewhere: all files that this process may have are open."""
+
+    def told(ask: Callable[[], object]) -> tuple[str, bool]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.socket() as newest:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (newest.fileno(), hard))
+            try:
+                ask()
+            except Exception as error:
+                caught = error
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        failure = describe_failure(caught, detail="", step="", phase="call")
+        assert "Too many open files" in failure.message
+        return failure.kind, failure.ours
+
+    requests.get(centre.url, timeout=5)
+    own = partial(Api(Target(base_url=centre.url), Redactor()).get, "/readyz")
+    clients = (own, partial(requests.get, centre.url), partial(urlopen, centre.url))
+    assert [told(ask) for ask in clients] == [("machine", True)] * 3
 
 
 def test_plain_http_where_tls_was_expected_is_tls():

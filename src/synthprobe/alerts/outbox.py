@@ -110,7 +110,7 @@ class Outbox:
         place: Path,
         spare: Callable[[], Path] | None = None,
         *,
-        kept_in_spare: bool = False,
+        kept: Path | None = None,
         shared: History | None = None,
     ) -> None:
         from synthprobe.history.store import History  # most commands send nothing
@@ -123,10 +123,10 @@ class Outbox:
         self._spare: History | None = None
         self._shared = shared
         self._letters: dict[str, Letter] = {}
-        if kept_in_spare and spare is not None:
-            self._spare = History.open(spare())
+        if kept is not None:
+            self._spare = History.open(kept)
             with suppress(HistoryError):
-                self._bring_back(spare())
+                self._bring_back(kept)
 
     def __enter__(self) -> Outbox:
         return self

@@ -61,7 +61,8 @@ class _Output:
             self.say(f"note: {note}")
         for trouble in _kept_beside(verdict, folder, self.mask, self.ci):
             self.say(f"note: {trouble}")
-        self.say(f"Report: synthprobe report {os.path.relpath(folder)}")
+        if (folder / "verdict.json").exists():
+            self.say(f"Report: synthprobe report {os.path.relpath(folder)}")
 
     def document(self, code: int, folder: Path | None = None, verdict: Verdict | None = None, why: str = "") -> None:
         """Print the one JSON document: the verdict with the run's folder and exit code, or why nothing was run."""
@@ -309,7 +310,10 @@ def _end_blind(project: Project, target: Target, order: RunOrder, out: _Output, 
     )
     out.say(f"Monitor blind: {out.mask(reason)}")
     out.show(verdict, folder)
-    out.say(f"The verdict is in {folder}.")
+    if (folder / "verdict.json").exists():
+        out.say(f"The verdict is in {folder}.")
+    else:
+        out.say("The verdict could not be written anywhere, so this is all that is known of the run.")
     out.document(3, folder, verdict)
     return 3
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import ssl
 import traceback
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -30,8 +33,24 @@ _ASKED = re.compile(r"(?:net::ERR_\w+ at|- \S [A-Z]+) (https?://\S+)")
 _MESSAGE_LINES = 14
 _OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"), (ToolError, "browser"))
 _SHOWN = "Actual value: "
-_OURS = frozenset({"proxy", "credentials"})
+_OURS = frozenset({"proxy", "credentials", "machine"})
 """What keeps the probe from asking the target at all."""
+_LACKING = frozenset(
+    (
+        "EACCES",
+        "EADDRNOTAVAIL",
+        "EDQUOT",
+        "EFBIG",
+        "EMFILE",
+        "ENFILE",
+        "ENOBUFS",
+        "ENOMEM",
+        "ENOSPC",
+        "EPERM",
+        "EROFS",
+    )
+)
+"""By which the probe's own machine refuses a connection: its limits, memory, disk, ports, firewall."""
 _FOR_A_STATUS = frozenset(
     (
         "aiohttp.ClientResponseError",
@@ -62,6 +81,17 @@ _LAUNCHES = ("BrowserType.", "Cannot launch", "Browser.new_context", "BrowserCon
 _ENDS = ("Executable doesn't exist", "has been closed", "connection closed", "Target crashed", "Page crashed")
 _BROWSER_REASONS = (
     ((*_LAUNCHES, *_ENDS), "browser"),
+    (
+        (
+            "ERR_INTERNET_DISCONNECTED",
+            "ERR_NETWORK_CHANGED",
+            "ERR_NETWORK_IO_SUSPENDED",
+            "ERR_NETWORK_ACCESS_DENIED",
+            "ERR_OUT_OF_MEMORY",
+            "ERR_FILE_NO_SPACE",
+        ),
+        "machine",
+    ),
     (("ERR_CONNECTION_REFUSED",), "refused"),
     (("ERR_CONNECTION_TIMED_OUT", "ERR_ADDRESS_UNREACHABLE"), "no connection"),
     (("ERR_NAME_NOT_RESOLVED",), "dns"),
@@ -73,6 +103,7 @@ _BROWSER_REASONS = (
 # the same in the words of Playwright's own process, which sends what pages do not: page.request, route.fetch
 _CLIENT_REASONS = (
     (("ECONNREFUSED",), "refused"),
+    ((*_LACKING,), "machine"),
     (("ENOTFOUND", "EAI_AGAIN"), "dns"),
     (("ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"), "no connection"),
     (("certificate", "altnames", "EPROTO", "SSL", "ERR_TLS"), "tls"),
@@ -247,13 +278,15 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         first = text.splitlines()[0] if text else ""  # what follows holds addresses and headers of the target
         is_client = first.startswith(("APIRequestContext.", "Route.fetch:"))
         if is_client and (kind := _first_of(_CLIENT_REASONS, first)):
-            return kind, False
+            return kind, kind in _OURS
         if kind := _first_of(_BROWSER_REASONS, first):
-            return kind, kind == "browser"
+            return kind, kind == "browser" or kind in _OURS
         return ("timeout", False) if "playwright.TimeoutError" in names else ("journey error", True)
     if _status_raised(error):
         return "expectation", False
     if _OF_A_CLIENT & names:
+        if lacking(error):
+            return "machine", True
         late = any(name.endswith(("ReadTimeout", "ServerTimeoutError")) for name in names)
         return "timeout" if late else "request", False
     if "synthprobe.DeadlineReached" in names or ("builtins.Failed" in names and text.startswith("Timeout")):
@@ -263,6 +296,18 @@ def _reason(error: BaseException) -> tuple[str, bool]:
     if isinstance(error, JourneyError):
         return "journey error", True
     return ("probe error" if _raised_by_us(error) else "journey error"), True
+
+
+def lacking(error: BaseException) -> str:
+    """What the probe's own machine lacks, so that it refused a connection; empty when something else broke."""
+    parts = [error]
+    for part in parts:
+        number = part.errno if isinstance(part, OSError) and not isinstance(part, ssl.SSLError) else None
+        if number and errno.errorcode.get(number) in _LACKING:
+            return os.strerror(number)
+        below = (part.__cause__, getattr(part, "reason", None), *part.args)  # where clients of HTTP put what they wrap
+        parts += [found for found in below if isinstance(found, BaseException) and found not in parts]
+    return ""
 
 
 def _text(error: BaseException) -> str:

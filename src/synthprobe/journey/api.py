@@ -16,7 +16,7 @@ from synthprobe import words
 from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.evidence.exchanges import record_exchange
-from synthprobe.evidence.failure import certificate_fault, way_of
+from synthprobe.evidence.failure import certificate_fault, lacking, way_of
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock, monotonic
@@ -318,6 +318,8 @@ class OpenApi(Protocol):
 def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
     """What ended a request before its time was up, in the words of requests and what stands below it."""
     text, reason = repr(error), _reason(error)
+    if lack := lacking(error):
+        return refusal(kind="machine", reason=lack)
     if isinstance(error, requests.exceptions.SSLError):
         return refusal(kind="tls", certificate=certificate_fault(text), reason=reason)
     if (way := way_of(text)) in {"dns", "refused"}:

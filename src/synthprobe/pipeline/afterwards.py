@@ -143,7 +143,7 @@ def _follow(context: Context, judged: Judged, history: History | None, blind: st
     verdict, now = judged.remembered, judged.now
     alone = history is None or not history.available
     target = verdict.run.target
-    left = last_incidents(context.project.folder / "runs" / target, spare_runs(context.project.root, target))
+    left = last_incidents(context.project.folder / "runs" / target, *spare_runs(context.project.root, target))
     stored = {incident.id: incident for incident in (history.incidents(target) if history is not None else ())}
     ours = (incident for incident in left.incidents if alone or incident.id in left.waiting)
     found = stored | {
@@ -158,7 +158,8 @@ def _follow(context: Context, judged: Judged, history: History | None, blind: st
     of_target = [incident for incident in open_now if not incident.location]
     if verdict.run.scheduled:
         of_run = blind_run_incident(of_run, verdict, blind, now)
-    unseen = [judgement.journey.id for judgement in verdict.journeys if blind and judgement.outcome == "unknown"]
+    goes_on = of_run is not None and of_run.state != "resolved"
+    unseen = [judgement.journey.id for judgement in verdict.journeys if goes_on and judgement.outcome == "unknown"]
     named = name_incidents(
         replace(verdict, journeys=tuple(shown for shown in verdict.journeys if shown.journey.id not in unseen)),
         context.runbooks,

@@ -15,6 +15,7 @@ FINGERPRINT = "blind run"
 def blind_run_incident(known: Incident | None, verdict: Verdict, reason: str, now: datetime) -> Incident | None:
     """Open it, continue it, or end it by a run that saw something; a run that was cancelled says nothing."""
     run = verdict.run
+    reason = reason or (verdict.blind if known else "")
     if not reason:
         if known is None or verdict.count("unknown") == len(verdict.journeys):
             return known

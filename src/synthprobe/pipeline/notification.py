@@ -77,7 +77,7 @@ def tell_people(
             notes += outbox.notes
         notes += delivery.sentences
         with Noted(notes):
-            write_letters(context.folder, outbox.about(incidents), incidents)
+            write_letters(context.folder, outbox.about(incidents), incidents, context.verdict.run.started_at)
         return _nobody_untold(context, incidents, outbox.about(incidents), mutes, notes, silenced) and delivery.complete
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,10 +85,14 @@ def write_incidents(folder: Path, left: RunIncidents) -> None:
     write_whole(folder / INCIDENTS, msgspec.json.encode(left))
 
 
-def write_letters(folder: Path, letters: Iterable[Letter], incidents: Iterable[Incident]) -> None:
-    """Keep what people were told of incidents that go on, and what waits, for a history that is lost later."""
+def write_letters(folder: Path, letters: Iterable[Letter], incidents: Iterable[Incident], since: datetime) -> None:
+    """Keep what people were told now and of incidents that go on, and what waits, for a history that is lost later."""
     going_on = {incident.id for incident in incidents if incident.state != "resolved"}
-    kept = [letter for letter in letters if letter.is_waiting or going_on & set(letter.alert.incidents)]
+    kept = [
+        letter
+        for letter in letters
+        if letter.is_waiting or letter.alert.at >= since or going_on & set(letter.alert.incidents)
+    ]
     write_whole(folder / _LETTERS, msgspec.json.encode(kept))
 
 

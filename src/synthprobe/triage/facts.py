@@ -102,7 +102,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     peers: tuple[Peer, ...] = ()
     build: str = ""
     last_passed_build: str = ""
-    canary_down: bool = False
+    disbelieved: str = ""
     took_s: float = 0.0
     mutates: tuple[str, ...] = ()
     begins: bool = False
@@ -231,7 +231,6 @@ def facts_for(
     run: Verdict,
     *,
     last_passed_build: str = "",
-    canary_down: bool = False,
     usual: Mapping[Occurrence, int] | None = None,
     peers_known: Callable[[], tuple[Peer, ...]] | None = None,
 ) -> TriageFacts:
@@ -250,12 +249,13 @@ def facts_for(
     everybody = peers_known() if peers_known else peers_of(run)
     peers = tuple(peer for peer in everybody if peer.journey != journey.journey.id)
     wrong = failure.finding.contradiction if failure and failure.finding else None
+    is_disbelieved = journey.outcome == "unknown" and result is not None and result.outcome != "unknown"
     message = failure.message if failure else "\n".join(d.message for d in degradations) if result else journey.cause
     return TriageFacts(
         outcome=journey.outcome,
         intermittent=journey.intermittent,
         kind=failure.kind if failure else "",
-        ours=failure.ours if failure else journey.outcome == "unknown",
+        ours=is_disbelieved or (failure.ours if failure else journey.outcome == "unknown"),
         message=message,
         finding=(failure.finding if failure else None) or Finding(),
         step=failure.step if failure else ", ".join(sorted(weak)),
@@ -270,7 +270,7 @@ def facts_for(
         peers=peers,
         build=(result.build if result else "") or run.run.build,
         last_passed_build=last_passed_build,
-        canary_down=canary_down,
+        disbelieved=run.blind if is_disbelieved else "",
         took_s=sum(s.duration_s for s in broken if not s.steps),
         mutates=journey.journey.mutates,
         begins=result is not None and _begins(result),

@@ -63,10 +63,6 @@ def _own_fault(f: TriageFacts) -> str:
     return f"The probe itself is at fault ({f.kind or 'no result'}), so nothing is known of the target."
 
 
-def _no_network(f: TriageFacts) -> str:
-    return "A target that has nothing to do with this one cannot be reached either." if f.canary_down else ""
-
-
 def _certificate(f: TriageFacts) -> str:
     if f.kind != "tls" or f.is_elsewhere:
         return ""
@@ -239,8 +235,8 @@ def _new_build(f: TriageFacts) -> str:
 
 RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     # may we believe the probe?
+    ("probe", "not-believed", lambda f: f.disbelieved),
     ("probe", "probe-at-fault", _own_fault),
-    ("probe", "no-network", _no_network),
     # can the target be reached, and by which way?
     ("config", "certificate", _certificate),
     ("dependency", "upstream-named", _upstream_named),
