@@ -180,6 +180,16 @@ def test_a_machine_on_which_nothing_can_be_written_still_tells_people_once(world
     assert (known["state"], known["occurrences"]) == ("resolved", 2)
 
 
+def test_an_incident_that_the_history_could_not_take_is_known_to_whoever_was_told_of_it(world):
+    world.status = 500
+    (world.state / "history.db").mkdir(parents=True)
+    assert world.run().code == 1
+    (world.state / "history.db").rmdir()
+    (verdict,) = world.verdicts()
+    assert [verdict.journeys[0].incident] == [known["id"] for known in incidents(world)]
+    assert [page[:5] for page in world.pages] == ["PAGE "]
+
+
 def test_a_lost_history_repeats_no_end_and_keeps_no_new_failure_from_people(world):
     for status in (500, 200, 200, 200, 500):
         world.status = status

@@ -119,7 +119,7 @@ def test_a_closed_port_is_refused_and_a_bad_name_is_dns():
 def test_what_the_probes_machine_refuses_is_not_the_targets_fault(centre):
     """Every client of HTTP puts the system's error elsewhere: all files that this process may have are open."""
 
-    def told(ask: Callable[[], object]) -> tuple[str, bool]:
+    def failed_by(ask: Callable[[], object]) -> tuple[str, bool]:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with socket.socket() as newest:
             resource.setrlimit(resource.RLIMIT_NOFILE, (newest.fileno(), hard))
@@ -136,7 +136,7 @@ def test_what_the_probes_machine_refuses_is_not_the_targets_fault(centre):
     requests.get(centre.url, timeout=5)
     own = partial(Api(Target(base_url=centre.url), Redactor()).get, "/readyz")
     clients = (own, partial(requests.get, centre.url), partial(urlopen, centre.url))
-    assert [told(ask) for ask in clients] == [("machine", True)] * 3
+    assert [failed_by(ask) for ask in clients] == [("machine", True)] * 3
 
 
 def test_plain_http_where_tls_was_expected_is_tls():

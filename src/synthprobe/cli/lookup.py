@@ -61,7 +61,10 @@ class RecordedIncidents:
         """What a person must know of the history, as sentences."""
 
     def all(self, target: str | None = None) -> list[Incident]:
+        runs = self._project.folder / "runs"
         with pipeline.open_history(self._project) as history:
+            for name in [target] if target else self._project.config.targets:  # what a run could not leave there
+                pipeline.take_in(history, runs / name)
             found = history.incidents(target)
             self.notes, self.available = tuple(history.notes), history.available
         self._read |= {incident.id: incident for incident in found}
