@@ -121,3 +121,25 @@ def test_a_page_that_says_nothing_shows_what_it_asked_for_where_another_journey_
     assert incidents(with_answer(page, replace(data, path="/notes")), api) == apart
     refuses = replace(data, path="/notes", status=409)
     assert incidents(with_answer(with_answer(page, data), refuses), api) == apart, "it shows a cause of its own"
+
+
+def test_a_socket_that_is_refused_is_one_incident_of_the_pages_that_need_it_and_is_said():
+    def needing(name, reason):
+        socket = Answer(
+            by="page", method="GET", path="/push", status=0, step="look", resource="websocket", reason=reason
+        )
+        return with_answer(sought(name, *SETUP, f"text: {name}", path=f"/{name}"), socket)
+
+    refusal = "Error during WebSocket handshake: Unexpected response code: 502"
+    both = [needing(name, refusal) for name in ("board", "desk")]
+    assert incidents(*both) == [["board", "desk"]]
+    assert "GET /push could not be opened" in explanation(named(*both).verdict.journeys[0].triage)
+    left = "WebSocket is closed before the connection is established."
+    assert incidents(*(needing(name, left) for name in ("board", "desk"))) == [["board"], ["desk"]]
+
+
+def test_who_asks_with_a_password_where_nothing_is_found_is_not_kept_at_the_log_in():
+    sent = replace(LET_IN, status=200, step="look")
+    door = with_answer(sought("page", *SETUP, path="/door", asks=True), sent)
+    for status, wanted in {404: [["api"], ["page"]], 403: [["api", "page"]]}.items():
+        assert incidents(door, refused("api", "POST", "/rows", status, credentials="password")) == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from itertools import takewhile
@@ -35,6 +36,9 @@ _KNOWN = {403, 404}
 _STREAMS = {"eventsource", "websocket"}
 """What stays open until the page is left, so that its end says nothing; only a refusal does."""
 
+_NOT_OPENED = re.compile(r"\bHTTP |response code|net::ERR_(?!ABORTED)")
+"""What a browser says of a WebSocket whose handshake was refused."""
+
 Occurrence = tuple[str, str, str, int]
 """Who asked, the method, the path and the status; of an error that a page throws, its words in the place of a path."""
 
@@ -58,6 +62,11 @@ def _thrown(error: str, identifiers: Mapping[str, str]) -> Occurrence:
 def is_change(answer: Answer) -> bool:
     """Whether a request was to change something; a page that is refused a change misses it in a later step."""
     return answer.method not in {"GET", "HEAD", "OPTIONS"}
+
+
+def is_not_opened(answer: Answer) -> bool:
+    """Whether a stream was refused before it began."""
+    return answer.resource in _STREAMS and not answer.status and bool(_NOT_OPENED.search(answer.reason))
 
 
 def _refuses_change(answer: Answer) -> bool:
@@ -173,7 +182,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         """Whether an answer belongs to a broken step, or to none."""
         steps = [self.step] if self.kind else [degradation.step for degradation in self.degradations]
         breaks = a.by == "api" or not a.resource or a.resource in _PAGE_BREAKS
-        breaks = breaks or (a.resource in _STREAMS and a.status >= 400)
+        breaks = breaks or (a.resource in _STREAMS and (a.status >= 400 or is_not_opened(a)))
         return breaks and (not a.step or not any(steps) or any(step.startswith(a.step) for step in steps))
 
     def _is_missed(self, a: Answer) -> bool:
@@ -343,6 +352,8 @@ def is_kept_out(seen: Facts, broken: str) -> bool:
     if any(page.asks_password for page in seen.pages[-1:]):
         return True
     first, last = seen.answers[log_ins[0]], seen.answers[log_ins[-1]]
+    if last.by == "api" and (300 <= last.status < 400 or last.status in {404, 405, 410}):
+        return False  # it asked where no log-in is
     let_in = bool(seen.pages) and 0 < last.status < 400
     return bool(first.step) and broken.startswith(first.step) and not let_in
 

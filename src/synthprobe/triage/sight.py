@@ -10,7 +10,7 @@ from itertools import groupby
 from synthprobe.records.evidence import Answer, PageSeen, text_of
 from synthprobe.records.plain_text import without_markup
 from synthprobe.targets.addresses import origin_of
-from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.facts import TriageFacts, is_not_opened
 from synthprobe.triage.fingerprint import is_bare
 from synthprobe.words import contradiction, cut_to, element, looked_for, shown_ms
 
@@ -70,6 +70,8 @@ def answered(a: Answer, *, quote: bool = True) -> str:
     where = f"{a.method} {a.host}{a.place}"
     if is_blocked(a):
         return f"{where} was not loaded, the browser forbids it ({a.reason})"
+    if is_not_opened(a):
+        return f"{where} could not be opened ({a.reason})"
     if not a.status:
         return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was never answered"
     if a.stated:
