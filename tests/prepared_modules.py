@@ -37,8 +37,9 @@ class HiddenModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._modules: dict[str, ModuleType] = {}
         self._imports: dict[str, set[str]] = {}
         self._beginnings: dict[str, dict[str, Any]] = {}
-        self._contents: list[tuple[Any, Any]] = []
-        self._caches: list[Any] = []
+        self._contents: dict[str, list[tuple[Any, Any]]] = {}
+        self._caches: dict[str, list[Any]] = {}
+        self._revealed: set[str] = set()
 
     def load(self, roots: Iterable[str], packages: Iterable[str]) -> None:
         """Load these and what they import, and hide those of the packages."""
@@ -80,24 +81,25 @@ class HiddenModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def _note(self, value: Any, name: str) -> None:
         """Note what may be changed without a name being bound anew."""
         if type(value) in (dict, list, set) and not any(value is shared for shared in _SHARED):
-            self._contents.append((value, value.copy()))
+            self._contents.setdefault(name, []).append((value, value.copy()))
         elif isinstance(value, type) and value.__module__ == name:
             for inner in vars(value).values():
                 self._note(inner, name)
         elif hasattr(value, "cache_clear") and hasattr(value, "__wrapped__"):
-            self._caches.append(value)
+            self._caches.setdefault(name, []).append(value)
 
     def restore(self) -> None:
-        """As they were before anybody imported them."""
-        for name, beginning in self._beginnings.items():
+        """As they were before anybody imported them: those that came to light since."""
+        for name in self._revealed:
             module = vars(self._modules[name])
             module.clear()
-            module.update(beginning)
-        for value, content in self._contents:
-            value.clear()
-            value.extend(content) if isinstance(value, list) else value.update(content)
-        for cache in self._caches:
-            cache.cache_clear()
+            module.update(self._beginnings[name])
+            for value, content in self._contents.get(name, ()):
+                value.clear()
+                value.extend(content) if isinstance(value, list) else value.update(content)
+            for cache in self._caches.get(name, ()):
+                cache.cache_clear()
+        self._revealed.clear()
 
     def __contains__(self, name: str) -> bool:
         return name in self._modules
@@ -119,6 +121,7 @@ class HiddenModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def _reveal(self, name: str, hidden: Mapping[str, ModuleType]) -> None:
         hidden[name].__spec__ = self._beginnings[name]["__spec__"]
+        self._revealed.add(name)
         for need in self._imports.get(name, ()):
             parts = need.split(".")
             for depth in range(1, len(parts) + 1):

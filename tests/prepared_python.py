@@ -139,10 +139,10 @@ class Beginning:
 
     def hide(self) -> None:
         """What ran here has loaded and changed modules."""
-        for name, module in list(sys.modules.items()):
-            place = getattr(module, "__file__", None) or ""
+        for name in sys.modules.keys() - self.modules:
+            place = getattr(sys.modules[name], "__file__", None) or ""
             ours = place and not place.startswith(_INSTALLED)
-            if name not in self.modules and (ours or name.partition(".")[0] in self.plugins):
+            if ours or name.partition(".")[0] in self.plugins:
                 del sys.modules[name]
         self.hidden.restore()
         importlib.invalidate_caches()

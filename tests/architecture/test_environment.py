@@ -1,6 +1,7 @@
 """The environment is read in one place, and handed down by the project."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def reads(tree: ast.Module) -> Iterator[int]:
             yield node.lineno
 
 
+@functools.cache
 def trees() -> dict[str, ast.Module]:
     """What is searched; what `init` writes is a project's own."""
     paths = (path for path in SOURCE.rglob("*.py") if "scaffold" not in path.parts)

@@ -5,6 +5,7 @@ The sentences stand in two files. Every place that looks into text with a litera
 """
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,8 +82,13 @@ def runs(pattern: str) -> list[str]:
     return found
 
 
-def looks(source: str) -> Iterator[tuple[int, str]]:
+@functools.cache
+def looks(source: str) -> list[tuple[int, str]]:
     """Every literal that text is looked through for, and its line."""
+    return list(_looks(source))
+
+
+def _looks(source: str) -> Iterator[tuple[int, str]]:
     tree = ast.parse(source)
     constants = {
         target.id: node.value

@@ -43,7 +43,8 @@ def demonstration(tmp_path_factory, pytestconfig) -> tuple[subprocess.CompletedP
                 path.unlink()
     for name in ("conftest.py", "synthprobe.toml"):
         shutil.copy(ROOT / name, root / name)
-    command = [sys.executable, "-m", "synthprobe", "demo"]
+    fewer = [] if pytestconfig.getoption("long") else ["--workers", "1"]
+    command = [sys.executable, "-m", "synthprobe", "demo", *fewer]
     environ = {**os.environ, "COLUMNS": "160"}
     return subprocess.run(
         command, cwd=root, capture_output=True, text=True, timeout=400, check=False, env=environ
