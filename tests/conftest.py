@@ -44,19 +44,22 @@ settings.load_profile("steady")
 
 LONGEST = (
     "cli/test_drill.py",
-    "faults/test_endings.py",
-    "cli/test_demo.py",
-    "runner/test_again.py",
-    "runner/test_supervised_run.py",
-    "faults/test_clock_jump.py",
     "workflows/test_whole_play.py",
-    "workflows/test_journeys.py",
-    "cli/test_half_broken.py",
-    "faults/test_ended_runs.py",
+    "cli/test_demo.py",
+    "faults/test_probe.py",
+    "runner/test_supervised_run.py",
+    "faults/test_total_deadlines.py",
+    "faults/test_clock_jump.py",
+    "runner/test_again.py",
+    "faults/test_endings.py",
+    "report/test_cards.py",
     "docs/test_first_line_guide.py",
+    "faults/test_target.py",
+    "demo/test_faults.py",
+    "cli/test_half_broken.py",
+    "leaks/test_leaks.py",
+    "typing/test_typing.py",
     "cli/test_drill_of_a_project.py",
-    "faults/test_dropped_slots.py",
-    "faults/test_deadlines.py",
 )
 """Files that take longest, in that order: a worker that begins with one leaves nobody waiting at the end."""
 
@@ -109,6 +112,12 @@ def shell_environ(pytestconfig: pytest.Config) -> dict[str, str]:
     if is_fresh(pytestconfig):
         return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return PREPARED.command()
+
+
+@pytest.fixture
+def without_allure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the other pages: Allure's takes longest to make."""
+    monkeypatch.setenv("SYNTHPROBE_NODE", "none")
 
 
 class Centre:

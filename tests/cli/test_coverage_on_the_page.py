@@ -16,7 +16,7 @@ from synthprobe.project import Project
 
 
 @pytest.fixture
-def page_of(root, chromium):
+def page_of(root, chromium, without_allure):
     """Remembers the runs, makes the site of the newest and opens its first page."""
     closing = []
 

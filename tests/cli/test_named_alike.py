@@ -101,7 +101,11 @@ class Seen:
 
     def __init__(self, root: Path, port: int, messages: list[dict[str, str]]) -> None:
         self.root, self.messages = root, messages
-        self.environ = os.environ | {"PAGER": f"json://127.0.0.1:{port}/pager", "COLUMNS": "400"}
+        self.environ = os.environ | {
+            "PAGER": f"json://127.0.0.1:{port}/pager",
+            "COLUMNS": "400",
+            "SYNTHPROBE_NODE": "none",
+        }
         self.table = self.typed("run", "--slot", "now")
         self.typed("report")
         site = root / ".synthprobe" / "site"

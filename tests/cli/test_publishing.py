@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.fixture
-def site(project):
+def site(project, without_allure):
     """A project whose newest run is of production; `report` in it, with the words given."""
     (project.root / "journeys" / "test_it.py").write_text("def test_it():\n    assert True\n")
 

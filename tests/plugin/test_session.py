@@ -29,13 +29,27 @@ def test_health(api):
 def test_users(api):
     with step("who am I"):
         api.get("/api/me", headers={"Authorization": "Bearer planted-token-4711"}).expect(200)
+
+def test_two(page, new_context):
+    page.goto("/login")
+    other = new_context().new_page()
+    other.goto("/login")
+    assert False, "on purpose"
+
+def test_nowhere(page):
+    assert False, "on purpose"
 """
 
 
-def test_a_failed_journey_leaves_its_broken_step_picture_trace_and_requests(project, centre):
-    project.configure(centre.url)
-    project.journeys(JOURNEYS)
-    ran = project.run()
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, new_project, one_centre):
+    made = new_project(tmp_path_factory.mktemp("session"))
+    made.configure(one_centre.url)
+    made.journeys(JOURNEYS)
+    return made.run("-n", "2")
+
+
+def test_a_failed_journey_leaves_its_broken_step_picture_trace_and_requests(ran):
     assert ran.code == 1, ran.output
     board = ran.results["board"]
     assert (board.outcome, board.failure.kind, board.failure.step) == (
@@ -57,10 +71,7 @@ def test_a_failed_journey_leaves_its_broken_step_picture_trace_and_requests(proj
     assert not list((ran.folder / "evidence").glob("journeys-test_it.test_health*"))
 
 
-def test_an_api_journey_shows_the_request_that_can_be_repeated_without_its_token(project, centre):
-    project.configure(centre.url)
-    project.journeys(JOURNEYS)
-    ran = project.run("-k", "users")
+def test_an_api_journey_shows_the_request_that_can_be_repeated_without_its_token(ran):
     users = ran.results["test_users"]
     assert "expected: status 200" in users.failure.message
     assert "curl -sS -i -X GET" in users.failure.message
@@ -71,11 +82,8 @@ def test_an_api_journey_shows_the_request_that_can_be_repeated_without_its_token
     assert not [name for name, content in ran.bytes_written() if b"planted-token-4711" in content]
 
 
-def test_allure_gets_nested_steps_labels_identity_and_evidence(project, centre):
-    project.configure(centre.url)
-    project.journeys(JOURNEYS)
-    ran = project.run("-k", "board")
-    (result,) = ran.allure()
+def test_allure_gets_nested_steps_labels_identity_and_evidence(ran):
+    (result,) = [made for made in ran.allure() if made["name"] == ran.results["board"].journey.title]
     labels = {(label["name"], label["value"]) for label in result["labels"]}
     assert {("severity", "critical"), ("owner", "desk"), ("ALLURE_ID", "board")} <= labels
     assert [step["name"] for step in result["steps"]] == ["open the log-in page", "log in", "see the board"]
@@ -140,11 +148,8 @@ def test_leak(page, api, secrets):
     assert not [name for name, content in ran.bytes_written() if redactor.residual(content)]
 
 
-def test_xdist_workers_share_one_run(project, centre):
-    project.configure(centre.url)
-    project.journeys(JOURNEYS)
-    ran = project.run("-n", "2")
-    assert set(ran.results) == {"board", "test_health", "test_users"}
+def test_xdist_workers_share_one_run(ran):
+    assert set(ran.results) == {"board", "test_health", "test_users", "test_two", "test_nowhere"}
     assert {path.stem for path in (ran.folder / "journal").iterdir()} <= {"gw0", "gw1"}
 
 
@@ -183,20 +188,13 @@ def test_contexts_are_recorded_whatever_order_the_plugins_load_in(project, centr
     assert "trace" in {piece.kind for piece in ran.results["test_x"].evidence}, ran.output
 
 
-def test_a_second_user_in_a_second_context_is_recorded_as_well(project, centre):
-    project.configure(centre.url)
-    project.journeys(
-        "def test_two(page, new_context):\n    page.goto('/login')\n    other = new_context().new_page()\n"
-        "    other.goto('/login')\n    assert False, 'on purpose'\n"
-    )
-    kinds = [piece.kind for piece in project.run().results["test_two"].evidence]
+def test_a_second_user_in_a_second_context_is_recorded_as_well(ran):
+    kinds = [piece.kind for piece in ran.results["test_two"].evidence]
     assert (kinds.count("trace"), kinds.count("screenshot")) == (2, 2)
 
 
-def test_a_page_that_went_nowhere_leaves_its_evidence_too(project, centre):
-    project.configure(centre.url)
-    project.journeys("def test_x(page):\n    assert False, 'on purpose'\n")
-    result = project.run("-n", "2").results["test_x"]
+def test_a_page_that_went_nowhere_leaves_its_evidence_too(ran):
+    result = ran.results["test_nowhere"]
     assert result.outcome == "failed"
     assert {"trace", "screenshot", "repeat"} <= {piece.kind for piece in result.evidence}
     assert result.notes == ()

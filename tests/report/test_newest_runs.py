@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from synthprobe.cli.main import app
 
 
-def test_the_newest_run_of_each_target_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_run_of_each_target_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_allure: None
+) -> None:
     (tmp_path / "synthprobe.toml").write_text(
         '[targets.demo]\nbase_url = "http://127.0.0.1:9"\n[targets.shop]\nbase_url = "http://127.0.0.1:9"\n'
     )

@@ -27,7 +27,7 @@ def test_hourly(): assert len("a") == 2, "the letter is lost"
 
 
 @pytest.fixture
-def run(project):
+def run(project, without_allure):
     toml = project.root / "synthprobe.toml"
     more = '[targets.other]\nbase_url = "http://127.0.0.1:9"\n'
     toml.write_text(f"interval_s = 300\nsecond_attempts = 0\n{toml.read_text()}\n{more}")
