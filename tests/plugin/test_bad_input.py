@@ -56,33 +56,41 @@ def test_usage_errors_are_sentences(project, options, journey, sentence):
     assert "Traceback" not in ran.output
 
 
-@pytest.mark.parametrize(
-    ("journey", "outcome", "cause"),
-    [
-        ("def test_x(api):\n    api.get('/')\n", "failed", "the connection was refused"),
-        ("def test_x(page):\n    page.goto('/')\n", "failed", "ERR_CONNECTION_REFUSED"),
-        (
-            "import pytest\n@pytest.fixture(scope='session')\ndef target():\n    return 'mine'\n"
-            "def test_x(api):\n    api.get('/')\n",
-            "unknown",
-            "The fixture `target` gives a value of type str",
-        ),
-        ("def test_x(secrets):\n    secrets['user']\n", "unknown", "PLANTED, which is not set or empty"),
-        ("def test_x(secrets):\n    secrets['usr']\n", "unknown", "declares no secret 'usr'; it declares: user"),
-        (
-            "from synthprobe import step\ndef test_x():\n    step('a', budget='soon')\n",
-            "unknown",
-            "'soon' is not a duration",
-        ),
-        ("def test_x():\n    {}['missing']\n", "unknown", "The journey itself broke with KeyError"),
-        ("import pytest\ndef test_x():\n    pytest.skip('not on a Sunday')\n", "skipped", "not on a Sunday"),
-    ],
-)
-def test_what_goes_wrong_in_a_journey_is_an_outcome_with_a_cause(project, journey, outcome, cause):
-    project.configure("http://127.0.0.1:47999", '[targets.demo.secrets]\nuser = "env:PLANTED"\n')
-    project.journeys(journey)
-    ran = project.run()
-    result = ran.results["test_x"]
+GOES_WRONG = [
+    ("def test_x(api):\n    api.get('/')\n", "failed", "the connection was refused"),
+    ("def test_x(page):\n    page.goto('/')\n", "failed", "ERR_CONNECTION_REFUSED"),
+    (
+        "import pytest\n@pytest.fixture(scope='session')\ndef target():\n    return 'mine'\n"
+        "def test_x(api):\n    api.get('/')\n",
+        "unknown",
+        "The fixture `target` gives a value of type str",
+    ),
+    ("def test_x(secrets):\n    secrets['user']\n", "unknown", "PLANTED, which is not set or empty"),
+    ("def test_x(secrets):\n    secrets['usr']\n", "unknown", "declares no secret 'usr'; it declares: user"),
+    (
+        "from synthprobe import step\ndef test_x():\n    step('a', budget='soon')\n",
+        "unknown",
+        "'soon' is not a duration",
+    ),
+    ("def test_x():\n    {}['missing']\n", "unknown", "The journey itself broke with KeyError"),
+    ("import pytest\ndef test_x():\n    pytest.skip('not on a Sunday')\n", "skipped", "not on a Sunday"),
+]
+
+
+@pytest.fixture(scope="module")
+def went_wrong(new_project, tmp_path_factory):
+    """The result of each of these journeys, which stand in a file of their own."""
+    made = new_project(tmp_path_factory.mktemp("wrong"))
+    made.configure("http://127.0.0.1:47999", '[targets.demo.secrets]\nuser = "env:PLANTED"\n')
+    for number, (journey, _, _) in enumerate(GOES_WRONG):
+        made.journeys(journey.replace("test_x", f"test_{number}"), f"test_file_{number}.py")
+    return made.run().results
+
+
+@pytest.mark.parametrize("number", range(len(GOES_WRONG)))
+def test_what_goes_wrong_in_a_journey_is_an_outcome_with_a_cause(went_wrong, number):
+    _, outcome, cause = GOES_WRONG[number]
+    result = went_wrong[f"test_{number}"]
     assert (result.outcome, cause in result.cause) == (outcome, True), result.cause
 
 
