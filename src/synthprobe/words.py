@@ -8,7 +8,7 @@ from textwrap import shorten
 
 from synthprobe.records.address import path_of
 from synthprobe.records.figures import shown_above, shown_durations
-from synthprobe.records.finding import Contradiction, Refusal, Skew, Sought, Throttled, Wait
+from synthprobe.records.finding import Contradiction, Finding, Refusal, Skew, Sought, Throttled, Wait
 from synthprobe.records.incident import Triage, Worth
 from synthprobe.records.result import Degradation, Failure, Outcome
 from synthprobe.records.verdict import Vote
@@ -156,14 +156,20 @@ def cause(failure: Failure) -> str:
         "throttled",
     }  # elsewhere the message says more than what was expected
     if not is_expectation or found is None or found.contradiction is None:
-        return next(iter(failure.message.strip().splitlines()), "")
+        return first_line(failure.message, found)
     return (_waited(found.wait) if found.wait else "") + contradiction(found.contradiction)
+
+
+def first_line(message: str, found: Finding | None) -> str:
+    """The first line of a message, with what the log of Playwright says was under way."""
+    line = next(iter(message.strip().splitlines()), "")
+    return f"{line.rstrip('.')} ({found.under_way})" if found and found.under_way else line
 
 
 def contradiction(found: Contradiction) -> str:
     """A contradiction in one line, without host, body and request."""
     got = found.got.partition("\n")[0].strip()
-    if found.about == "locator":
+    if found.about in {"locator", "page"}:
         what = f"{named(found.locator)} {found.expected.removeprefix('Locator ')}" if found.locator else found.expected
         return f"{what}, got {repr(shorten(got, _WIDTH, placeholder=' …')) if got else 'nothing'}"
     where = f"{found.method} {path_of(found.url) or '/'}"
@@ -203,6 +209,8 @@ def looked_for(found: Sought) -> str:
         "disabled": f"{what} was disabled{for_s}",
         "covered": f"{what} was covered{f' by {found.by}' if found.by else ''}{for_s}",
         "moving": f"{what} did not stand still{for_s}",
+        "outside": f"{what} stood outside of what can be seen of the page{for_s}",
+        "replaced": f"{what} was replaced by the page again and again{for_s}",
     }[found.sight]
 
 

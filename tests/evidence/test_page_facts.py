@@ -20,9 +20,10 @@ PAGE = b"""<html><title>Door</title><body><h1>Welcome</h1><p role=alert>Two of t
 <a href=/hang>Next page</a><script src=/main.js></script><script>fetch('/strange'); fetch('/said')
 setTimeout(() => {throw Error('no part 4711 of Kestrel-Meadow_77')})</script></body></html>"""
 JOURNEYS = """
-import os
+import os, pytest
 from playwright.sync_api import expect
 from synthprobe import step
+LAST = "fetch('/Bearer').then(answer => answer.status)"
 
 def open_door(page):
     with step("open"):
@@ -40,6 +41,8 @@ def test_renamed(page):
         page.evaluate("fetch('/call', {method: 'POST', body: JSON.stringify([{id: 1, method: 'rows.read', params: []}, "
             "{id: 2, method: 'rows.lock', params: []}])})")
         page.evaluate("address => fetch(address).catch(() => location.hash = '/rows/17?of=a')", os.environ["ELSEWHERE"])
+        page.evaluate("confirm('All doors?')")
+        page.evaluate("new Promise(done => {new WebSocket(`ws://${location.host}/live`).onerror = () => done()})")
         page.evaluate("setInterval(() => fetch('/often'), 50)")
         page.get_by_role("button", name="Log in").click(timeout=500)
 
@@ -54,6 +57,17 @@ def test_passing(page):
     with step("log in"):
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/inside")
+        assert page.evaluate(LAST) == 401
+
+@pytest.fixture(scope="module")
+def desk(browser, base_url):
+    context = browser.new_context(base_url=base_url)
+    yield context.new_page()
+    context.close()
+
+def test_shared(desk):
+    desk.goto("/inside")
+    assert desk.evaluate(LAST) == 401
 
 def test_routed(page):
     page.route("**/made", lambda route: route.fulfill(status=500))
@@ -170,6 +184,8 @@ def test_what_is_refused_in_a_journey_that_passes_is_kept_beside_where_a_passwor
     assert [answer.account for answer in passed.facts.answers if answer.credentials] == ["a-name-nobody-knows"]
     assert {("GET", "/strange", 401, ""), ("GET", "/main.js", 404, "")} <= set(known)
     assert passed.facts.pages == ()
+    assert ("GET", "/Bearer", 401, "") in known, "it was sent last"
+    assert [(answer.path, answer.status) for answer in results["shared"].facts.answers] == [("/Bearer", 401)]
     (stated,) = [answer.stated for answer in passed.facts.answers if answer.path == "/said"]
     assert stated.code == "too_early", "an error that is always stated is usual"
 
@@ -201,3 +217,13 @@ def test_what_another_place_did_not_answer_is_named_with_its_host_and_port_and_i
     facts = TriageFacts(outcome="failed", kind="timeout", evidence=Facts(answers=(asked,)), site="http://127.0.0.1:1")
     assert bearing(facts).evidence.answers == ()
     assert asked.host in triage(facts).why
+
+
+def test_a_dialog_that_a_page_opened_and_a_stream_that_was_refused_are_told(results):
+    facts = results["renamed"].facts
+    assert [(dialog.kind, dialog.text) for dialog in facts.dialogs] == [("confirm", "All doors?")]
+    (live,) = [answer for answer in facts.answers if answer.path == "/live"]
+    why = triage(TriageFacts(outcome="failed", kind="timeout", message="late", step="log in", evidence=facts)).why
+    assert all(part in why for part in ("confirm", "All doors?"))
+    alone = Facts(answers=(live,))
+    assert live.reason in triage(TriageFacts(outcome="failed", kind="timeout", step="log in", evidence=alone)).why

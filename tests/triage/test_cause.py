@@ -9,7 +9,7 @@ from urllib.error import HTTPError, URLError
 import msgspec
 import pytest
 import requests
-from playwright.sync_api import Error
+from playwright.sync_api import Error, TimeoutError
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import MaxRetryError
 from verdicts import NOW, verdict_of
@@ -250,6 +250,44 @@ def test_a_page_that_quotes_an_error_of_a_browser_is_reached_and_a_tls_error_of_
     judgement = verdict_of("a", failure=describe_failure(error, detail="", step="", phase="call"))
     verdict = Verdict(run=run_at(LEDGER), journeys=(judgement,), finished_at=NOW)
     assert triage(facts_for(judgement, verdict)).cause_class == "unknown"
+
+
+LOGS = {
+    "late": '\n=== logs ===\nwaiting for response "**/orders"\n===',
+    "asked": "\nCall log:\n  - \u2192 GET http://shop.invalid/orders?key=4711\n    - accept: */*\n",
+    "away": '\nCall log:\n  - waiting for get_by_role("button")\n    - locator resolved to <button>\n'
+    "    - element is outside of the viewport\n",
+    "new": '\nCall log:\n  - waiting for get_by_role("button")\n    - locator resolved to <button>\n'
+    "    - element was detached from the DOM, retrying\n",
+    "title": "\nActual value: Log in\nCall log:\n  - Expect",
+}
+
+
+@pytest.mark.parametrize(
+    ("raised", "outcome", "parts"),
+    [
+        (TimeoutError("Page.expect_response: Timeout 300ms exceeded." + LOGS["late"]), "failed", ["**/orders"]),
+        (Error("APIRequestContext.get: read ECONNRESET" + LOGS["asked"]), "failed", ["/orders", "ECONNRESET"]),
+        (TimeoutError("Locator.click: Timeout 300ms exceeded." + LOGS["away"]), "failed", ["button", "0.3 s"]),
+        (TimeoutError("Locator.click: Timeout 300ms exceeded." + LOGS["new"]), "failed", ["button", "0.3 s"]),
+        (AssertionError("Page title expected to be 'Orders'" + LOGS["title"]), "failed", ["'Orders'", "'Log in'"]),
+        (Error("Page.goto: Download is starting\nCall log:\n"), "failed", ["Download"]),
+    ],
+    ids=["an answer", "a client", "outside", "replaced", "a title", "a download"],
+)
+def test_what_playwrights_log_says_beside_its_message_is_told(raised, outcome, parts):
+    failure = describe_failure(raised, detail="", step="", phase="call")
+    judged, cause = judge_attempt(failure, (), finished=False)
+    assert judged == outcome
+    assert [part for part in parts if part not in cause] == []
+    assert "4711" not in cause
+
+
+def test_a_file_that_is_not_there_is_missed_by_the_journey_and_not_by_the_probe(tmp_path):
+    with pytest.raises(OSError) as missing:
+        exec(compile("open(path)", "client", "exec"), {"__name__": "playwright.of_a_library", "path": tmp_path / "x"})
+    failure = describe_failure(missing.value, detail="", step="", phase="call")
+    assert (failure.kind, failure.ours) == ("journey error", True)
 
 
 def run_at(site):

@@ -87,6 +87,13 @@ def test_an_excuse_that_a_page_shows_and_the_api_gets_is_one_incident(about, sta
     assert incidents(page, api) == [["api"], ["page"]]
 
 
+def test_the_name_of_a_site_whose_pages_are_short_joins_nothing():
+    pages = [
+        missed(name, 'heading "Shop" [level=1]', f"paragraph: The {name} of today", path=f"/{name}") for name in "ab"
+    ]
+    assert incidents(*pages) == [["a"], ["b"]]
+
+
 def test_a_page_that_shows_a_gateways_status_is_as_what_was_answered_so():
     page = missed("page", 'heading "504 Gateway Time-out" [level=1]', "separator", "text: nginx/1.22.1")
     assert incidents(page, refused("api", "GET", "/rows", 504)) == [["api", "page"]]

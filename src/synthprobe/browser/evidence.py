@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,11 @@ from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Erro
 
 from synthprobe.browser.installation import has_ffmpeg
 from synthprobe.browser.network import (
+    each_once,
     fetched_at,
     is_odd,
     is_target_answer,
+    late_requests,
     network_request,
     outline_of,
     pages_of,
@@ -34,7 +37,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
 from synthprobe.journey import steps
 from synthprobe.records.address import place_of
-from synthprobe.records.evidence import ConsoleMessage, NetworkRequest, PageSeen
+from synthprobe.records.evidence import DIALOG, ConsoleMessage, NetworkRequest, PageSeen
 
 _SCREENSHOT_TIMEOUT_MS = 4000
 _GLANCE_TIMEOUT_MS = 1000
@@ -172,8 +175,8 @@ class BrowserEvidence:
             if not recording.is_closed and recording.is_telling:
                 pages = pages_of(recording.context)
                 self.pages += [seen for page in pages for seen in seen_page(page)]
-                self.pictures += self._screenshots(recording.context)
                 self.pending += [request for page in pages for request in pending_requests(page)]
+                self.pictures += self._screenshots(recording.context)  # takes seconds where a page still loads
 
     def learn(self, learner: Learner, *, broken: bool) -> None:
         """Learn what was issued to the browser in this attempt, before anything of it is written."""
@@ -223,7 +226,7 @@ class BrowserEvidence:
             recording.group(title)
 
     def odd_requests(
-        self, since: datetime, describe: Callable[[Mapping[str, str]], AnswerSource]
+        self, since: datetime, until: datetime, describe: Callable[[Mapping[str, str]], AnswerSource]
     ) -> list[NetworkRequest]:
         """Of an attempt that passed: requests that were refused, and those that sent credentials; not yet redacted."""
         read = self.scratch.joinpath
@@ -231,13 +234,19 @@ class BrowserEvidence:
         routed = any(b'"_wasFulfilled"' in line for line in lines)
         done = (line for recording in self._recordings if routed for line in recording.lines())
         fetched = [at for line in done if b'"fetchResponseUid"' in line and (at := fetched_at(json.loads(line)))]
-        snapshots = (json.loads(line)["snapshot"] for line in lines)
-        found = (
-            network_request(snapshot, describe, lambda name: read(name).read_bytes())
-            for snapshot in snapshots
-            if is_target_answer(snapshot, fetched)
-        )
-        return [request for request in found if request.at is None or request.at >= since]
+        snapshots = each_once(json.loads(line)["snapshot"] for line in lines)
+        own = [snapshot for snapshot in snapshots if is_target_answer(snapshot, fetched)]
+        found = [network_request(snapshot, describe, lambda name: read(name).read_bytes()) for snapshot in own]
+        written = Counter((request.method, request.url, request.status) for request in found)
+        open_ = [
+            page for recording in self._recordings if not recording.is_closed for page in pages_of(recording.context)
+        ]
+        for request in (late for page in open_ for late in late_requests(page, describe)):
+            if request.status >= 400 or request.credentials == "password":
+                key = (request.method, request.url, request.status)
+                found += [request] * (not written[key])
+                written[key] -= written[key] > 0
+        return [request for request in found if request.at is None or since <= request.at <= until]
 
     def page_errors(self) -> list[ConsoleMessage]:
         """What pages threw so far in this attempt; not yet redacted."""
@@ -343,20 +352,24 @@ def read_trace(
                 kind = entry.get("type")
                 if kind == "context-options":
                     wall_ms, mono_ms = entry.get("wallTime", 0), entry.get("monotonicTime", 0)
-                elif kind == "console" or _is_page_error(entry):
+                elif kind == "console" or _is_page_error(entry) or _is_dialog(entry):
                     at = datetime.fromtimestamp((wall_ms + entry.get("time", mono_ms) - mono_ms) / 1000, UTC)
                     console.append(_console_message(entry, at))
                 elif kind == "resource-snapshot" and entry["snapshot"].get("_monotonicTime", begins_ms) >= begins_ms:
                     snapshots.append(entry["snapshot"])
                 elif handed_on := fetched_at(entry):
                     fetched.append(handed_on)
-        own = [snapshot for snapshot in snapshots if is_target_answer(snapshot, fetched)]
+        own = [snapshot for snapshot in each_once(snapshots) if is_target_answer(snapshot, fetched)]
         network = [network_request(snapshot, describe, archive.read) for snapshot in own]
     return console, [request for request in network if request.says_something(slow_ms)]
 
 
 def _is_page_error(entry: dict[str, Any]) -> bool:
     return entry.get("type") == "event" and entry.get("method") == "pageError"
+
+
+def _is_dialog(entry: dict[str, Any]) -> bool:
+    return entry.get("type") == "event" and entry.get("method") == "dialog"
 
 
 def _begins_ms(archive: zipfile.ZipFile) -> float:
@@ -375,6 +388,10 @@ def _console_message(entry: dict[str, Any], at: datetime) -> ConsoleMessage:
             page=entry.get("pageId", ""),
             at=at,
         )
+    if _is_dialog(entry):
+        opened = entry.get("params", {})
+        kind, page = f"{DIALOG}{opened.get('type', '')}", opened.get("pageId", "")
+        return ConsoleMessage(kind=kind, text=opened.get("message", ""), location="", page=page, at=at)
     error = entry.get("params", {}).get("error", {})
     error = error.get("error", error)
     text = error.get("stack") or error.get("message") or json.dumps(error)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page, Request
@@ -34,6 +34,13 @@ def is_target_answer(snapshot: Mapping[str, Any], fetched: Sequence[float]) -> b
     begun, took = snapshot.get("_monotonicTime", 0.0), max(snapshot.get("time", 0.0), 0.0)
     was_fulfilled = snapshot.get("_wasFulfilled") and not any(begun <= at <= begun + took for at in fetched)
     return not (was_fulfilled or snapshot.get("_wasAborted"))
+
+
+def each_once(snapshots: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Requests of a trace; one that ends while the trace does is written twice."""
+    return {
+        (found.get("_monotonicTime"), found["request"]["method"], found["request"]["url"]): found for found in snapshots
+    }.values()
 
 
 def fetched_at(entry: Mapping[str, Any]) -> float | None:
@@ -177,6 +184,31 @@ def pending_requests(page: Page) -> Iterator[NetworkRequest]:
                     resource_type=request.resource_type,
                     error="no answer when the journey broke",
                 )
+
+
+def late_requests(page: Page, describe: Callable[[Mapping[str, str]], AnswerSource]) -> Iterator[NetworkRequest]:
+    """What an open page was answered that its trace may not hold yet: refusals, and where credentials were sent."""
+    with suppress(Error):
+        for request in page.requests():
+            if (response := request.existing_response) is None:
+                continue
+            source = describe(response.headers)
+            posted = request.post_data_buffer or b""
+            sent = posted[:_MOST_SENT].decode("utf-8", "replace"), request.headers.get("content-type", "")
+            yield NetworkRequest(
+                method=request.method,
+                url=request.url,
+                status=response.status,
+                duration_ms=max(request.timing["responseEnd"], 0.0),
+                resource_type=request.resource_type,
+                node=source.node,
+                build=source.build,
+                content_type=response.headers.get("content-type", "").split(";")[0].strip(),
+                credentials=credentials_sent(request.headers, *sent),
+                account=account_sent(*sent),
+                operation=call_of(sent[0]).operation,
+                at=datetime.fromtimestamp(request.timing["startTime"] / 1000, UTC),
+            )
 
 
 def _is_pending(request: Request) -> bool:

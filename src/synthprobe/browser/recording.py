@@ -107,9 +107,10 @@ class ContextRecording:
         self._add(piece)
 
     def close(self) -> None:
-        """The context is about to be closed. Writing is left until somebody wants it: most journeys pass."""
+        """The context is about to be closed."""
         self.is_closed = True
         if self._is_running:
+            self.take_in()
             self._is_running = False
             with suppress(Error):  # what it wrote so far lies in the folder
                 self._stop()

@@ -12,11 +12,13 @@ from html import unescape
 from synthprobe.hooks import AnswerSource, load_plugins
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import (
+    DIALOG,
     MANY_QUERIES,
     SLOW_MS,
     Age,
     Answer,
     ConsoleMessage,
+    Dialog,
     Exchange,
     Facts,
     NetworkRequest,
@@ -83,6 +85,11 @@ def facts_of(
         page_errors=tuple(dict.fromkeys(errors)),
         ages=tuple(ages),
         pages=tuple(pages),
+        dialogs=tuple(
+            Dialog(kind=message.kind.removeprefix(DIALOG), text=message.text[:_REASON])
+            for message in console
+            if message.kind.startswith(DIALOG) and broken.startswith(_step_at(message.at, steps))
+        ),
     )
 
 

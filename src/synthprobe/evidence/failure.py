@@ -23,9 +23,10 @@ from synthprobe.errors import (
     ToolError,
 )
 from synthprobe.evidence.cap import capped
+from synthprobe.evidence.locators import locator_in, sought_in, under_way_in
 from synthprobe.evidence.redaction import masked_record
 from synthprobe.records.evidence import Exchange
-from synthprobe.records.finding import Contradiction, Finding, Refusal, Sight, Sought
+from synthprobe.records.finding import About, Contradiction, Finding, Refusal
 from synthprobe.records.result import Degradation, Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -98,6 +99,7 @@ _BROWSER_REASONS = (
     (("ERR_CERT", "ERR_SSL"), "tls"),
     (("ERR_TOO_MANY_REDIRECTS",), "redirects"),
     (("net::ERR",), "protocol"),
+    (("Download is starting",), "expectation"),
 )
 
 # the same in the words of Playwright's own process, which sends what pages do not: page.request, route.fetch
@@ -162,7 +164,11 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     if finding is None and kind in _NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""
         why = way_of(text) if kind == "request" else ""
-        finding = Finding(refusal=Refusal(kind=why or kind, url=_asked_for(error, text), certificate=certificate))
+        asked = _asked_for(error, text)
+        is_logged = "playwright.Error" in _names(error) and asked not in text.partition("\n")[0]
+        under_way = f"asking {asked.partition('?')[0]}" if is_logged else ""
+        refusal = Refusal(kind=why or kind, url=asked, certificate=certificate)
+        finding = Finding(refusal=refusal, under_way=under_way)
         text = f"{certificate}\n{text}" if certificate else text
     if kind == "journey error" and not isinstance(error, JourneyError):
         fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""
@@ -193,10 +199,12 @@ def _finding(error: BaseException) -> Finding | None:
     first, *rest = _ANSI.sub("", _text(error)).strip().splitlines() or [""]
     shown = next((line.removeprefix(_SHOWN).strip() for line in rest if line.startswith(_SHOWN)), "")
     sought = sought_in(first, rest)
-    if not shown or not first.startswith("Locator expected"):
-        return Finding(sought=sought) if sought else None
+    if not shown or not first.startswith(("Locator expected", "Page title expected", "Page URL expected")):
+        under_way = "" if sought else under_way_in(rest)
+        return Finding(sought=sought, under_way=under_way) if sought or under_way else None
     got = "" if shown == "None" else shown
-    wrong = Contradiction(about="locator", expected=first, got=got, locator=locator_in(rest))
+    about: About = "locator" if first.startswith("Locator") else "page"
+    wrong = Contradiction(about=about, expected=first, got=got, locator=locator_in(rest))
     return Finding(contradiction=wrong, sought=sought)
 
 
@@ -321,6 +329,8 @@ def _raised_by_us(error: BaseException) -> bool:
     """Whether synthprobe, Playwright or its fixtures broke, and not an expectation of theirs."""
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     name = modules[-1] if modules else ""
+    if isinstance(error, OSError) and error.filename and name.startswith("playwright."):
+        return False  # a file that the journey named
     ours = name.partition(".")[0] in {"synthprobe", "playwright", "pytest_playwright"}
     return ours and not name.endswith(("._assertions", ".canaries"))
 
@@ -373,45 +383,6 @@ _FAULTS = (
 def certificate_fault(text: str) -> str:
     """Say what is wrong with a certificate."""
     return next((sentence for parts, sentence in _FAULTS if any(part in text for part in parts)), "")
-
-
-_WAITING = re.compile(
-    r"^\s*-? *waiting for (?P<locator>(?:get_by_|locator\(|frame_locator\().+?)(?:\s+to\s+be\s+\w+)?$"
-)
-_ALLOWED = re.compile(r"(?:Timeout|with timeout) (\d+)ms")
-_COVERS = re.compile(r"(<.+>) (?:from <.+> subtree )?intercepts\s+pointer\s+events")
-_SIGHTS: tuple[tuple[str, Sight], ...] = (
-    ("intercepts pointer", "covered"),
-    ("element is not enabled", "disabled"),
-    ("element is not visible", "hidden"),
-    ("element is not stable", "moving"),
-)
-
-
-def sought_in(first: str, rest: Sequence[str]) -> Sought | None:
-    """The element, of a message's first line and the others; nothing when it was there, or the log does not say."""
-    locator = locator_in(rest)
-    log = [line for line in rest if not line.lstrip().startswith("- <")]
-    if not locator or not ("Timeout" in first or first.startswith("Locator expected")):
-        return None
-    whole = "\n".join(rest)
-    sight = next((sight for words, sight in _SIGHTS if words in whole), None)
-    resolved = any("locator resolved to" in line for line in log)
-    if sight is None and resolved:
-        return None
-    covering = _COVERS.search(whole)
-    allowed = _ALLOWED.search("\n".join((first, whole)))
-    return Sought(
-        locator=locator,
-        sight=sight or "absent",
-        within_s=int(allowed[1]) / 1000 if allowed else 0.0,
-        by=covering[1][:160] if covering else "",
-    )
-
-
-def locator_in(rest: Sequence[str]) -> str:
-    """How the element was looked for, by the lines below a message's first one; empty when they do not say."""
-    return next((found["locator"].strip() for line in rest if (found := _WAITING.match(line))), "")
 
 
 SKEW_S = 30.0

@@ -343,6 +343,6 @@ def _too_late(refusal: partial[Refusal], bound: Deadline) -> Refusal:
 def _reason(error: Exception) -> str:
     inner = error.args[0] if error.args else error
     inner = getattr(inner, "reason", inner)
-    parts = [str(part) for part in inner.args] if isinstance(inner, urllib3.exceptions.ProtocolError) else [str(inner)]
+    parts = [str(part) for part in inner.args] if isinstance(inner, urllib3.exceptions.HTTPError) else [str(inner)]
     apart = [part.strip().rstrip(".") for number, part in enumerate(parts) if part not in "".join(parts[:number])]
     return ": ".join(apart).split("(_ssl.c")[0].strip().rstrip(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -61,6 +61,7 @@ class Attempt:
         self.settled = False
         self.evidence: tuple[Evidence, ...] = ()
         self.facts: Facts | None = None
+        self.passed_at: datetime | None = None
         self.waterfall: tuple[SeenRequest, ...] = ()
         self.console: tuple[str, ...] = ()
         self.whole_text = ""
@@ -145,14 +146,26 @@ class Journal:
         if outcome not in {"passed", "skipped"}:
             self.keep(attempt, browser)
         elif outcome == "passed":
-            odd = browser.odd_requests(recorder.started_at, self._describe) if browser is not None else []
-            thrown = self._redactor.record(browser.page_errors()) if browser is not None else []
-            attempt.facts = usual_facts(
-                self._exchanges, self._redacted(odd), thrown, site=self._target.base_url, describe=self._describe
-            )
+            attempt.passed_at = recorder.clock.now()
             if attempt.good is not None and browser is not None:
                 with suppress(OSError):  # a picture that cannot be kept costs nothing
                     attempt.good.keep(self._build(), lambda png: not self._redactor.residual(png), self._redactor.text)
+
+    def look_back(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
+        """Read what was refused or thrown in an attempt that passed.
+
+        Only what a closed context recorded is whole: a request is written some time after its answer was heard.
+        """
+        if attempt.passed_at is None or attempt.judged()[0] != "passed":
+            return
+        with self._forgiven(attempt.recorder.notes, "What is usual could not be read", 0):
+            begun, ended = attempt.recorder.started_at, attempt.passed_at
+            odd = browser.odd_requests(begun, ended, self._describe) if browser is not None else []
+            thrown = self._redactor.record(browser.page_errors()) if browser is not None else []
+            asked = [exchange for exchange in self._exchanges if exchange.started_at <= ended]
+            attempt.facts = usual_facts(
+                asked, self._redacted(odd), thrown, site=self._target.base_url, describe=self._describe
+            )
 
     def capture(self, browser: BrowserEvidence) -> None:
         """End what browsers record, in seconds of its own."""

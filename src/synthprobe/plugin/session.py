@@ -260,6 +260,7 @@ class JourneySession:
             if attempt.raised is not None and attempt.failure is None:
                 attempt.failure = self._failure(item, attempt, attempt.raised, "", "call")
             self._settle(attempt)
+            self.journal.look_back(attempt, self.browsers.evidence)
             self._record(attempt)
             item.stash[_TRIED] = item.stash.get(_TRIED, 0) + 1
         return item.stash.get(_TRIED, 0)
@@ -316,6 +317,7 @@ class JourneySession:
         if report.when == "teardown":
             if attempt.failure is not None and not attempt.evidence:
                 self.journal.keep(attempt, self.browsers.evidence)
+            self.journal.look_back(attempt, self.browsers.evidence)
             self.browsers.end()
             outcome, cause = self._record(attempt, report)
             report.user_properties += properties_of(

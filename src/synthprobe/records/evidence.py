@@ -126,11 +126,15 @@ class Exchange(Struct, frozen=True, kw_only=True):
         return shlex.join(parts)
 
 
+DIALOG = "dialog "
+"""Begins the kind of a console's message that is a dialog."""
+
+
 class ConsoleMessage(Struct, frozen=True, kw_only=True):
     """A browser console message or an uncaught page error.
 
     Attributes:
-        kind: ``error``, ``warning``, ``log`` ... or ``page error``.
+        kind: ``error``, ``warning``, ``log`` ..., ``page error``, or ``dialog`` and of which kind.
         location: where the script stands.
     """
 
@@ -261,6 +265,17 @@ class PageSeen(Struct, frozen=True, kw_only=True):
     unusual: tuple[str, ...] | None = None
 
 
+class Dialog(Struct, frozen=True, kw_only=True):
+    """A dialog that a page opened in the broken step.
+
+    Attributes:
+        kind: ``alert``, ``confirm``, ``prompt`` or ``beforeunload``.
+    """
+
+    kind: str
+    text: str
+
+
 class NodeCount(Struct, frozen=True, kw_only=True):
     """How one node of the target answered.
 
@@ -294,6 +309,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     Attributes:
         answers: in their order, those that say most: refused, broken or slow ones, and those of the broken step.
         page_errors: first line of each uncaught error of a page.
+        dialogs: those that pages opened in the broken step.
     """
 
     answers: tuple[Answer, ...] = ()
@@ -302,3 +318,4 @@ class Facts(Struct, frozen=True, kw_only=True):
     page_errors: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
     pages: tuple[PageSeen, ...] = ()
+    dialogs: tuple[Dialog, ...] = ()

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from synthprobe.records.journey import OwnName
 
-About = Literal["status", "json", "fields", "schema", "header", "time", "locator"]
+About = Literal["status", "json", "fields", "schema", "header", "time", "locator", "page"]
 """What of an answer or a page was looked at."""
 
 
@@ -17,7 +17,7 @@ class Contradiction(Struct, frozen=True, kw_only=True):
 
     Attributes:
         about: what was looked at: the status code, whether the body is JSON, its fields, its schema, a header, the time
-            the answer took, or an element of a page.
+            the answer took, an element of a page, or its title or address.
         expected: in a few words, for example ``status 200``.
         got: what was there instead; one line for each field or place that differs.
         locator: how the element was looked for, as Playwright writes it; empty elsewhere.
@@ -96,7 +96,7 @@ class Wait(Struct, frozen=True, kw_only=True):
     seen: tuple[tuple[str, int], ...] = ()
 
 
-Sight = Literal["absent", "hidden", "disabled", "covered", "moving"]
+Sight = Literal["absent", "hidden", "disabled", "covered", "moving", "outside", "replaced"]
 """How an element was that a journey looked for."""
 
 
@@ -117,6 +117,9 @@ class Sought(Struct, frozen=True, kw_only=True):
 class Finding(Struct, frozen=True, kw_only=True):
     """What is known of why an expectation broke, where more than a sentence is known.
 
+    Attributes:
+        under_way: what Playwright's log says was asked or waited for, where its message does not.
+
     Example:
         >>> Finding(skew=Skew(what="position", ahead_s=731.0)).skew.ahead_s
         731.0
@@ -128,3 +131,4 @@ class Finding(Struct, frozen=True, kw_only=True):
     skew: Skew | None = None
     wait: Wait | None = None
     sought: Sought | None = None
+    under_way: str = ""

@@ -38,7 +38,10 @@ def excuse(facts: TriageFacts) -> list[str]:
     opened = any(a.resource == "document" for a in facts.evidence.answers)
     short = opened and all(len(page.outline) <= _NEXT_TO_NOTHING for page in facts.evidence.pages[-1:])
     pieces = spoken(facts) if short and facts.kind in {"expectation", "timeout"} else []
-    return list(dict.fromkeys([*pieces, " ".join(pieces)]))
+    telling = [
+        words for words in (*pieces, " ".join(pieces)) if len(words.split()) >= _SENTENCE or _STATUS.match(words)
+    ]
+    return list(dict.fromkeys(telling))
 
 
 def words_of_refusal(a: Answer, identifiers: Mapping[str, str]) -> Iterator[str]:

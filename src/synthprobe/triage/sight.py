@@ -12,7 +12,7 @@ from synthprobe.records.plain_text import without_markup
 from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.facts import TriageFacts, is_not_opened
 from synthprobe.triage.fingerprint import is_bare
-from synthprobe.words import contradiction, cut_to, element, looked_for, shown_ms
+from synthprobe.words import contradiction, cut_to, element, first_line, looked_for, shown_ms
 
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
 _NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
@@ -73,7 +73,7 @@ def answered(a: Answer, *, quote: bool = True) -> str:
     if is_not_opened(a):
         return f"{where} could not be opened ({a.reason})"
     if not a.status:
-        return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was never answered"
+        return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was not answered"
     if a.stated:
         named = f"the error {a.stated.code}" if a.stated.code else "an error"
         words = f' ("{_bare(a.stated.message)}")' if quote and a.stated.message else ""
@@ -101,12 +101,8 @@ def refused(f: TriageFacts, a: Answer) -> str:
         return f"{a.method} {a.host}{a.place} was answered {a.status} and could not be read whole{why}."
     if a.status >= 400 and f.finding.refusal and (a.method, a.path or "/") == f.asked:
         return f"{answered(a, quote=False)} and could not be read whole."
-    words = next(iter(spoken(f)), "") if _is_shown(f, a) else ""
-    return (
-        f'{answered(a)}, and the page {f.evidence.pages[-1].path} says "{_bare(words)}".'
-        if words
-        else f"{answered(a)}."
-    )
+    words = _quoted(f) if _is_shown(f, a) else ""
+    return f"{answered(a)}, and the page {f.evidence.pages[-1].path} says {words}." if words else f"{answered(a)}."
 
 
 def words_of(f: TriageFacts, a: Answer) -> str:
@@ -159,6 +155,9 @@ def known(f: TriageFacts) -> str:
 
 def _sights(f: TriageFacts) -> Iterator[str]:
     yield from _element(f)
+    for dialog in f.evidence.dialogs:
+        text = f': "{_bare(dialog.text)}"' if dialog.text else ""
+        yield f"The page opened a dialog ({dialog.kind}){text}."
     here = [*filter(f.is_here, f.evidence.answers)] or f.evidence.answers  # the whole journey may be what was slow
     slowest = max(here, key=lambda a: a.duration_ms, default=None)
     if slowest is not None and (not f.kind or f.only_slow):
@@ -174,6 +173,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         return
     for a in refusals(f):
         yield refused(f, a)
+    if f.finding.throttled:
+        yield f"The target asks to be tried again after {f.finding.throttled.after} (Retry-After)."
     for a in missing_assets(f)[:2]:
         yield asset(a)
     for a in [a for a in f.evidence.answers if a.resource == "script" and a.status == 200 and not _is_script(a)][:1]:
@@ -186,12 +187,13 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     elif f.asked and refusals(f):
         return  # the message says the same of that request
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
-        if here and is_bare(f.message) and not refusals(f):
+        if here and (is_bare(f.message) or (f.kind == "protocol" and f.is_here(here[-1]))) and not refusals(f):
             yield f"{answered(here[-1])}."
         is_told = any(a.resource == "document" for a in refusals(f))
-        shown = next(iter(spoken(f)), "") if f.kind == "timeout" and not is_told else ""
-        message = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
-        yield f'{message}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{message}."
+        shown = _quoted(f) if f.kind == "timeout" and not is_told else ""
+        message = _bare(first_line(f.message, f.finding)).rstrip(".")
+        if not any(a.reason and a.reason in message for a in refusals(f)):
+            yield f"{message}; the page {f.evidence.pages[-1].path} says {shown}." if shown else f"{message}."
 
 
 def refusals(f: TriageFacts) -> list[Answer]:
@@ -241,8 +243,14 @@ def _instead(f: TriageFacts) -> str:
     if alike and len(alike) <= _FEW:
         shown = ", ".join(f'"{n}"' for _, n in alike)
         return f"; the page {page.path} has {role} {shown}"
-    first = ", ".join(f'"{_bare(words)}"' for words in _first_words(f))
-    return f"; the page {page.path} says {first or 'nothing'}"
+    return f"; the page {page.path} says {_quoted(f) or 'nothing'}"
+
+
+def _quoted(f: TriageFacts) -> str:
+    """What the page says of it: words in which it complains, however many, otherwise its first ones."""
+    is_known = any(page.unusual is not None for page in f.evidence.pages[-1:])  # what complains stands first then
+    complaint = "" if is_known else next((words for words in spoken(f) if _COMPLAINS.search(words)), "")
+    return ", ".join(f'"{_bare(words)}"' for words in ([complaint] if complaint else _first_words(f)))
 
 
 def spoken(f: TriageFacts) -> list[str]:
@@ -251,10 +259,15 @@ def spoken(f: TriageFacts) -> list[str]:
 
 
 def _first_words(f: TriageFacts) -> list[str]:
-    """What a page says first: what it warns of, or its first headings, of which one is often the site's name."""
+    """What a page says first: what it warns of, or its first headings, of which one is often the site's name.
+
+    One heading is told with the first text beside it.
+    """
     ranked = _ranked(f)
     headings = [words for rank, words in ranked if rank == _PLAIN]
-    return headings[:_FEW] if headings and ranked[0][0] == _PLAIN else [words for _, words in ranked[:1]]
+    if not headings or ranked[0][0] != _PLAIN:
+        return [words for _, words in ranked[:1]]
+    return headings[:_FEW] if len(headings) > 1 else [words for _, words in ranked[:2]]
 
 
 def _ranked(f: TriageFacts) -> list[tuple[int, str]]:
