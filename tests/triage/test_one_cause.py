@@ -143,3 +143,12 @@ def test_who_asks_with_a_password_where_nothing_is_found_is_not_kept_at_the_log_
     door = with_answer(sought("page", *SETUP, path="/door", asks=True), sent)
     for status, wanted in {404: [["api"], ["page"]], 403: [["api", "page"]]}.items():
         assert incidents(door, refused("api", "POST", "/rows", status, credentials="password")) == wanted
+
+
+def test_a_fixed_record_that_the_api_asks_for_by_number_and_a_page_by_name_is_one_where_no_other_is_missing():
+    by_number = refused("api", "GET", "/rows/1", 404, checks="sentinel")
+    by_name = sought("Spare radio", *SETUP, path="/find", checks="sentinel")
+    assert incidents(by_number, by_name) == [["Spare radio", "api"]]
+    other = sought("Gate key", *SETUP, "text: key", path="/look", checks="sentinel")
+    assert incidents(by_number, by_name, other) == [["Gate key"], ["Spare radio"], ["api"]]
+    assert incidents(refused("api", "GET", "/rows/1", 404), by_name) == [["Spare radio"], ["api"]]

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from itertools import takewhile
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from synthprobe.records.result import Check, Degradation, Outcome, Result, Step,
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.fingerprint import normalise
+from synthprobe.words import element
 
 EDGE = frozenset({*range(520, 528), 530})
 """Statuses by which a network in front of the target says that the target itself gave it no answer."""
@@ -74,6 +76,17 @@ def _refuses_change(answer: Answer) -> bool:
     return is_change(answer) and answer.status >= 400 and answer.status != 401
 
 
+def record_by(check: Check, finding: Finding | None) -> Literal["", "name", "number", "otherwise"]:
+    """By what a journey knows the fixed record that it misses: a name on a page, or a number in an address."""
+    if check != "sentinel":
+        return ""
+    if finding and finding.sought and finding.sought.sight == "absent" and element(finding.sought.locator)[1]:
+        return "name"
+    found = finding.contradiction if finding else None
+    last = path_of(found.url).rpartition("/")[2] if found and 400 <= found.status < 500 else ""
+    return "number" if normalise(last) != last else "otherwise"
+
+
 class Peer(Struct, frozen=True, kw_only=True):
     """Another journey of the same run."""
 
@@ -85,6 +98,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     forbidden: str = ""
     is_refused_a_change: bool = False
     has_changed: bool = False
+    record_by: Literal["", "name", "number", "otherwise"] = ""
     role: str = ""
     let_in: tuple[str, ...] = ()
     kept_out: bool = False
@@ -375,6 +389,10 @@ def _peer(other: JourneyVerdict) -> Peer:
         nodes=last.facts.nodes if last and last.facts else (),
         forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
         is_refused_a_change=any(_refuses_change(a) and broken.startswith(a.step or "\0") for a in answers),
+        record_by=record_by(
+            next((s.checks for s in reversed(steps) if s.checks and s.status == "failed"), ""),
+            last.failure.finding if last and last.failure else None,
+        ),
         has_changed=other.outcome == "passed" and bool(other.journey.mutates),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
         kept_out=last is not None and is_kept_out(last.facts or Facts(), broken),

@@ -13,7 +13,7 @@ from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
 from synthprobe.records.result import LOG_IN_AS
-from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, is_kept_out
+from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, is_kept_out, record_by
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.places import collection, contradicted_request, place_of
 from synthprobe.triage.shown import (
@@ -25,7 +25,6 @@ from synthprobe.triage.shown import (
     texts,
     warned_of,
     whole_page,
-    without_place,
     words_of_refusal,
 )
 from synthprobe.triage.timing import is_slow_write
@@ -216,6 +215,11 @@ def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
     """Of a record that is always there by its author's word: by which request it was asked for, and by which names."""
     if facts.checks != "sentinel":
         return
+    known_by = sorted(
+        [record_by(facts.checks, facts.finding), *(peer.record_by for peer in facts.peers if peer.record_by)]
+    )
+    if known_by == ["name", "number"]:
+        yield "the fixed record that one journey knows by its number and one by its name"
     found, sought = facts.finding.contradiction, facts.finding.sought
     request = contradicted_request(facts, identifiers) or _asked_by_page(facts, identifiers)
     place = collection(request.partition(" ")[2])
@@ -249,7 +253,7 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
         yield from _seen_anywhere(a, facts)
     for a in facts.unwanted:
         if a.status in _NOT_LET and facts.asked in {None, (a.method, a.path or "/")}:
-            yield f'whatever is asked for is answered {a.status} ("{normalise(without_place(a), identifiers)}")'
+            yield from [*words_of_refusal(a, identifiers)] or [f"whatever is asked for is answered {a.status}"]
     found, refusal = facts.finding.contradiction, facts.finding.refusal
     if refusal and refusal.status:
         yield f"{collection(normalise(path_of(refusal.url) or '/', identifiers))} {_CUT_OFF}"
