@@ -137,7 +137,7 @@ class Access:
         self.note(reason)
 
     def _why(self, error: DBAPIError) -> str:
-        message = " ".join(str(error.orig).split())
+        message = " ".join(str(error.orig).split()).rstrip(".")
         if isinstance(error, OperationalError) and "locked" in message:
             return f"The history {self.place} is locked by another program; it was tried for 5 s."
         if (path := self.sqlite_path) and (full := _no_room(path)):

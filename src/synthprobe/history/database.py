@@ -265,7 +265,9 @@ def make_engine(url: str) -> Engine:
 def _connect_in_time(dialect: Any, _: Any, args: Any, options: dict[str, Any]) -> Any:
     """A connection; no timeout of the driver holds while a name is looked up."""
     try:
-        return within(LOCK_WAIT_S, "The database's name", partial(dialect.connect, *args, **options))
+        return within(
+            LOCK_WAIT_S, "The database, or what looks up its name,", partial(dialect.connect, *args, **options)
+        )
     except OverdueError as error:
         raise dialect.dbapi.OperationalError(str(error)) from None
 
