@@ -20,12 +20,13 @@ Slow = Literal["burst", "streak", "drag", "shift", "again"]
 Event = Literal["", Slow, "lost", "faster", "eased", "accepted"]
 
 STREAK = 3.2
-"""Surprise of three runs in a row that raises an alarm."""
+"""Surprise of a usual run at the least slowdown that three runs in a row show."""
 
 SUSPICIOUS = 2.3
 """Surprise of a run that is slower than nine of ten usual ones."""
 
-_LEAST, _BURST, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 2.9, 5.0
+_LEAST, _BURST = 2.0, 7.0
+_STREAK_LEAST, _STREAK_CAP, _STREAK_MOVED, _STREAK = 1.5, 6.0, 0.75, 21.25
 _DRAG_RUNS, _DRAG_CAP, _DRAG = 12, 4.0, 28.2  # the sum of twelve surprises: one chance in 5,000
 _HALF, _SHIFTS = 0.69, ((12, 10, 12.0), (24, 18, 14.0))
 _CALM_RUNS, _ACCEPT_RUNS = 6, 144
@@ -195,9 +196,10 @@ class Levels:
                 return "shift"
         if last < _LEAST:
             return ""
-        least = min(last, before, newest[-3]) if n > 2 else 0.0
-        if least >= STREAK or (least >= _LEVEL_LEAST and self._moved(3) >= _LEVEL):
-            return "streak"
+        if n > 2 and (least := min(last, before, newest[-3])) >= _STREAK_LEAST:
+            evidence = 2 * least + sum(min(surprise, _STREAK_CAP) for surprise in (last, before, newest[-3]))
+            if evidence + _STREAK_MOVED * self._moved(3) >= _STREAK:
+                return "streak"
         if n >= _DRAG_RUNS and sum([min(newest[-i], _DRAG_CAP) for i in range(1, _DRAG_RUNS + 1)]) >= _DRAG:
             return "drag"
         return ""
