@@ -19,7 +19,7 @@ fleet-demo: setup .venv/.programs ## three locations on a real Temporal server: 
 	$(BIN)/synthprobe demo --fleet
 
 test: setup .venv/.programs ## the tests, a real browser included; OPTIONS are more options for pytest: --long for all
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)
 
 coverage: setup .venv/.programs ## the tests, and which lines of the product they run, child processes included
 	$(BIN)/coverage erase
