@@ -264,9 +264,14 @@ STATES = {
         "control-missing",
     ),
     "a lost session": (
-        failed(answer("/api/incidents", 401, "POST", reason="Log in first.", credentials="token")),
+        failed(answer("/api/incidents", 401, "POST", reason="Log in first.", credentials="cookie")),
         "config",
         "session-lost",
+    ),
+    "a token that is refused": (
+        failed(answer("/api/incidents", 401, "POST", reason="Log in first.", credentials="token")),
+        "config",
+        "token-refused",
     ),
     "a request that hangs": (
         failed(answer("/slow", 0, by="page", resource="document"), kind="timeout"),
@@ -308,7 +313,7 @@ def test_a_probe_that_cannot_be_believed_says_nothing_of_the_target():
     assert "fault" not in ended.why
 
 
-@pytest.mark.parametrize(("status", "rule"), [(401, "session-lost"), (403, "forbidden")])
+@pytest.mark.parametrize(("status", "rule"), [(401, "token-refused"), (403, "forbidden")])
 def test_a_refusal_that_a_step_expected_and_got_is_no_cause(status, rule):
     refused = answer("/api/incidents", status, "POST", credentials="token", step="nothing is shown to strangers")
     assert triage(failed(refused)).rule == "nothing-fits"

@@ -52,10 +52,18 @@ def account_alone(f: TriageFacts) -> str:
     return f"The log-in was refused: {answered(log_in)}{quotation}.{also}"
 
 
+def token_refused(f: TriageFacts) -> str:
+    """What carries a token is asked who it is."""
+    if _kept_out(f):
+        return ""
+    refused = next((a for a in f.unwanted if a.status == 401 and a.credentials == "token"), None)
+    return f"{answered(refused)}, although the request carried a token." if refused else ""
+
+
 def session_lost(f: TriageFacts) -> str:
     """Who logged in is a stranger to the next request."""
-    if _refused_log_in(f) is not None or any(peer.kept_out for peer in f.peers):
-        return ""  # who cannot log in either lost more than a session
+    if _kept_out(f):
+        return ""
     by_cookie = {"api"} if f.log_ins else {"api", "page"}  # before its log-in a page has cookies, too
     let_in = next(
         (number for number, a in enumerate(f.evidence.answers) if a in f.log_ins and 0 < a.status < 400), None
@@ -63,11 +71,16 @@ def session_lost(f: TriageFacts) -> str:
     for a in f.unwanted:
         if a.status != 401 or a.credentials == "password":
             continue
-        if a.credentials == "token" or (a.credentials == "cookie" and a.by in by_cookie):
-            return f"{answered(a)}, although the request carried a {a.credentials}."
+        if a.credentials == "cookie" and a.by in by_cookie:
+            return f"{answered(a)}, although the request carried a cookie."
         if let_in is not None and f.evidence.answers.index(a) > let_in:
             return f"{answered(a)}, after {answered(f.evidence.answers[let_in])}: the session is lost on the way."
     return ""
+
+
+def _kept_out(f: TriageFacts) -> bool:
+    """Whether a log-in is refused: who cannot log in either lost more than a session or a token."""
+    return _refused_log_in(f) is not None or any(peer.kept_out for peer in f.peers)
 
 
 def role_split(f: TriageFacts) -> str:

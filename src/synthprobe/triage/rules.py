@@ -248,6 +248,7 @@ RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     # who is asking?
     ("user", "account-state", access.account_refused),
     ("user", "account-refused", access.account_alone),
+    ("config", "token-refused", access.token_refused),
     ("config", "session-lost", access.session_lost),
     ("config", "forbidden", access.forbidden),
     # which kind of answer came?
