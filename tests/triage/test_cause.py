@@ -107,11 +107,24 @@ def test_where_a_request_was_led_is_told_with_where_it_was_sent_and_so_is_an_emp
             "Locator expected to contain text 'EnRoute', got 'SYN-01 is InService SYN-01 is InService SYN-01 is "
             "InService SYN-01 is …'",
         ),
+        (
+            "Locator expected to contain text 'Paid'\nActual value: \n   Order FERRY\n\n   Pending\nCall log:\n  - x",
+            "Locator expected to contain text 'Paid', got 'Order FERRY Pending'",
+        ),
         ("Locator expected to be visible\nActual value: None", "Locator expected to be visible, got nothing"),
         ("GET http://t → 404", "GET http://t → 404"),
         ("Not within 2 s (11 attempts): it is late", "Not within 2 s (11 attempts): it is late"),
     ],
-    ids=["nothing", "a sentence", "a page", "a long text", "no element", "an author's arrow", "an author's wait"],
+    ids=[
+        "nothing",
+        "a sentence",
+        "a page",
+        "a long text",
+        "several lines",
+        "no element",
+        "an author's arrow",
+        "an author's wait",
+    ],
 )
 def test_what_cannot_be_put_shorter_stays(message, cause):
     failure = describe_failure(AssertionError(message), detail="", step="", phase="call")

@@ -33,7 +33,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ASKED = re.compile(r"(?:net::ERR_\w+ at|- \S [A-Z]+) (https?://\S+)")
 _MESSAGE_LINES = 14
 _OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"), (ToolError, "browser"))
-_SHOWN = "Actual value: "
+_SHOWN = re.compile(r"^Actual value:(.*?)(?=^(?:Error|Call log|Aria snapshot):|\Z)", re.DOTALL | re.MULTILINE)
 _OURS = frozenset({"proxy", "credentials", "machine"})
 """What keeps the probe from asking the target at all."""
 _LACKING = frozenset(
@@ -197,7 +197,8 @@ def _finding(error: BaseException) -> Finding | None:
     if answered := _status_raised(error):
         return Finding(contradiction=answered) if answered.method else None
     first, *rest = _ANSI.sub("", _text(error)).strip().splitlines() or [""]
-    shown = next((line.removeprefix(_SHOWN).strip() for line in rest if line.startswith(_SHOWN)), "")
+    found = _SHOWN.search("\n".join(rest))
+    shown = " ".join(found[1].split()) if found else ""
     sought = sought_in(first, rest)
     if not shown or not first.startswith(("Locator expected", "Page title expected", "Page URL expected")):
         under_way = "" if sought else under_way_in(rest)
