@@ -109,7 +109,7 @@ def test_a_site_of_ones_own_is_green_after_two_commands_and_red_once_it_is_anoth
     broken = subprocess.run([sys.executable, "-m", "pytest"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert broken.returncode == 1
     assert "✗ failed home-page: open the home page" in broken.stdout
-    assert "\n  Page title expected to be 'Orchard shop'\n" in broken.stdout
+    assert "\n  Page title expected to be 'Orchard shop', got 'Placeholder'\n" in broken.stdout
 
 
 def test_behind_a_companys_proxy_a_project_begins_with_one_command(tmp_path, site, monkeypatch):
