@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from synthprobe.records.incident import Incident, Triage, event, incident_id, resolved
 from synthprobe.records.verdict import Verdict
+from synthprobe.words import cut_to
 
 FINGERPRINT = "blind run"
 
@@ -28,7 +29,7 @@ def blind_run_incident(known: Incident | None, verdict: Verdict, reason: str, no
         state="open",
         fingerprint=FINGERPRINT,
         signature=FINGERPRINT,
-        title=f"{what}: {reason}",
+        title=cut_to(160, f"{what}: {reason}"),
         opened_at=now,
         first_seen_at=run.started_at,
         last_seen_at=now,

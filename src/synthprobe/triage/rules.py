@@ -266,7 +266,7 @@ RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     ("user", "preference", _declared("preference", '"{step}" depends on what this user set.')),
     ("config", "role-split", access.role_split),
     ("config", "control-missing", access.control_missing),
-    ("config", "grant", _declared("grant", '"{step}" needs something that the role may do.')),
+    ("config", "grant", _declared("grant", '"{step}" depends on what the role may do.')),
     ("config", "setting", _declared("setting", '"{step}" depends on a setting.')),
     # what it was given
     ("dependency", "null-island", data.null_island),
