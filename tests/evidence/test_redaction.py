@@ -254,6 +254,12 @@ def test_pieces_of_a_value_are_masked_and_nothing_else():
     redactor.learn_from_json({"refresh": "depot-refresh", "token": "q7Zt2LmX9vB4kR8nW1cY"})
     names = {"depot-search.svg": "depot-search.svg", "depot-re": "[masked]", "q7Zt2LmX9vBs.svg": "[masked]s.svg"}
     assert {name: redactor.pieces([name])[0] for name in names} == names, "other words may begin alike"
+    redactor.add("http://shop.example:8080/hook/7d0c1a")
+    assert redactor.pieces(["http://shop.example:8080/orders"]) == ["http://shop.example:8080/orders"], (
+        "its host is known"
+    )
+    assert redactor.text("GET http…") == "GET http…"
+    assert redactor.pieces(["http://shop.example:8080/hook/7d"]) == ["[masked]"]
 
 
 @pytest.mark.parametrize(

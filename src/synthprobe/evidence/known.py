@@ -67,6 +67,7 @@ SHORTEST_END = 4
 """Characters of a value beside a cut from which they are masked."""
 
 _CUT = re.compile(r"\.\.\.|…")
+_PLACE = re.compile(r"https?://[^/?#@\s]+/?")
 _GOES_ON = re.compile(rb"[A-Za-z]")
 
 
@@ -103,7 +104,11 @@ class CutValues:
     def _head(self, text: str, end: int) -> int:
         """How many characters before this place begin a value."""
         found = self._known.get(text[max(0, end - SHORTEST_END) : end], ())
-        sizes = (at + SHORTEST_END for value, at in found if text.endswith(value[: at + SHORTEST_END], 0, end))
+        sizes = (
+            at + SHORTEST_END
+            for value, at in found
+            if at + SHORTEST_END > _in_the_open(value) and text.endswith(value[: at + SHORTEST_END], 0, end)
+        )
         return max(sizes, default=0)
 
     def _end(self, text: str, start: int) -> int:
@@ -117,23 +122,30 @@ class Beginnings:
 
     def __init__(self) -> None:
         self._heads = KnownTexts()
-        self._values: dict[bytes, list[bytes]] = {}
+        self._values: dict[bytes, list[tuple[bytes, int]]] = {}
 
     def add(self, value: str) -> None:
         head = value[:SHORTEST].encode("utf-8", "surrogatepass")
         self._heads.add({head: ""})
-        self._values.setdefault(head, []).append(value.encode("utf-8", "surrogatepass"))
+        self._values.setdefault(head, []).append((value.encode("utf-8", "surrogatepass"), _in_the_open(value)))
 
     def spans(self, raw: bytes, *, whole: bool = False) -> list[tuple[int, int]]:
         """Where beginnings stand; in a ``whole`` text a word that goes on otherwise than the value is another one."""
         spans = []
         for _, first, last in self._heads.matches(raw):
-            for value in self._values[raw[first:last]]:
+            for value, known_to_all in self._values[raw[first:last]]:
                 pairs = enumerate(zip(value, raw[first : first + len(value)], strict=False))
                 size = next((at for at, (known, given) in pairs if known != given), min(len(value), len(raw) - first))
-                if size * 2 >= len(value) and not (whole and _is_another_word(raw, first, first + size)):
+                is_begun = size > known_to_all and (size - known_to_all) * 2 >= len(value) - known_to_all
+                if is_begun and not (whole and _is_another_word(raw, first, first + size)):
                     spans.append((first, first + size))
         return spans
+
+
+def _in_the_open(value: str) -> int:
+    """How much of a value is no secret: of an address the host, which many others have."""
+    place = _PLACE.match(value)
+    return place.end() if place else 0
 
 
 def _is_another_word(raw: bytes, first: int, last: int) -> bool:
