@@ -57,8 +57,9 @@ def _own_fault(f: TriageFacts) -> str:
     if not f.ours:
         return ""
     if f.kind == "journey error":  # of its own making, or of what it met with: no expectation says which
-        met = " ".join(f"{answered(a)}." for a in refusals(f))
-        seen = f". Before it: {met}" if met else ", so nothing is known of the target."
+        met = [f"{answered(a)}." for a in refusals(f)] + [asset(a) for a in missing_assets(f)[:1]]
+        met += [f"{error}." for error in [data.script_error(f)] if error]
+        seen = f". Before it: {' '.join(met)}" if met else ", so nothing is known of the target."
         return f"The journey ended by an error that no expectation raised{seen}"
     return f"The probe itself is at fault ({f.kind or 'no result'}), so nothing is known of the target."
 
