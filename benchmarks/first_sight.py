@@ -31,7 +31,7 @@ from rich.table import Table
 
 from synthprobe.firstline.naming import explain, name_incidents
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.triage.facts import Occurrence
+from synthprobe.triage.usual import Occurrence
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.words import explanation
 

@@ -172,6 +172,13 @@ def test_of_a_page_that_no_connection_was_made_for_the_address_is_known():
     assert (refusal.kind, refusal.url) == ("tls", "https://shop.invalid/login")
 
 
+@pytest.mark.parametrize("why", ["NETWORK_CHANGED", "INTERNET_DISCONNECTED", "FILE_NO_SPACE", "OUT_OF_MEMORY"])
+def test_what_the_browser_lacks_on_the_probes_machine_is_not_the_targets_fault(why):
+    error = Error(f"Page.goto: net::ERR_{why} at https://shop.invalid/login\nCall log:\n  - x")
+    failure = describe_failure(error, detail="", step="", phase="call")
+    assert (failure.kind, failure.ours) == ("machine", True)
+
+
 def by_requests():
     response = requests.Response()
     response.status_code, response.request = 404, requests.Request("GET", "http://shop.invalid/orders").prepare()

@@ -10,7 +10,8 @@ from synthprobe.records.incident import Triage
 from synthprobe.records.result import Failure, Run
 from synthprobe.records.verdict import Verdict
 from synthprobe.triage.causes import triage, triage_together
-from synthprobe.triage.facts import Peer, TriageFacts, facts_for, request_of
+from synthprobe.triage.facts import Peer, TriageFacts, facts_for
+from synthprobe.triage.usual import request_of
 from synthprobe.words import contradicted, explanation, refused
 
 RUN = Run(id="r", target="t", base_url="http://t.invalid", slot=1, started_at=NOW)

@@ -13,10 +13,11 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.records.incident import Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import triage, triage_together
-from synthprobe.triage.facts import Occurrence, TriageFacts, facts_for, peers_of
+from synthprobe.triage.facts import TriageFacts, facts_for, peers_of
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.observations import observe
 from synthprobe.triage.shared_evidence import requests_of
+from synthprobe.triage.usual import Occurrence
 from synthprobe.verdict.isolation import Isolation
 
 

@@ -15,10 +15,10 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.records.incident import CauseClass, Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import is_vague
-from synthprobe.triage.facts import Occurrence
 from synthprobe.triage.lifecycle import describe, follow
 from synthprobe.triage.observations import observe
 from synthprobe.triage.rules import RULES
+from synthprobe.triage.usual import Occurrence
 from synthprobe.verdict.isolation import Isolation
 
 _SURENESS = ("high", "medium", "low")

@@ -194,7 +194,7 @@ class Api:
         return freshness(what, at, limit=limit, target_now=self._server_now())
 
     def _server_now(self) -> datetime | None:
-        from synthprobe.evidence.failure import telling_answer  # most journeys ask for no age
+        from synthprobe.evidence.skew import telling_answer  # most journeys ask for no age
 
         own = [exchange for exchange in self.exchanges if same_host(exchange.url, self.target.base_url)]
         found = telling_answer(own)

@@ -15,8 +15,6 @@ from synthprobe.files import write_whole
 from synthprobe.firstline.naming import is_ours, name_incidents, named_alone, with_incidents
 from synthprobe.firstline.shelf import Shelf
 from synthprobe.pipeline.against_past import Judged, LookAgain, explained, judge_with_past, opened, shelf_of
-from synthprobe.pipeline.blind_runs import FINGERPRINT as BLIND_RUN
-from synthprobe.pipeline.blind_runs import blind_run_incident
 from synthprobe.pipeline.clocks import of_now
 from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.coverage import began_to_burn, last_day
@@ -34,6 +32,8 @@ from synthprobe.records.incident import Incident, event, merged
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.windows import read_windows, shown
+from synthprobe.triage.blind_runs import FINGERPRINT as BLIND_RUN
+from synthprobe.triage.blind_runs import blind_run_incident
 from synthprobe.triage.locations import location_incidents
 from synthprobe.triage.observations import observe
 from synthprobe.verdict.isolation import Isolation

@@ -38,9 +38,8 @@ from synthprobe.records.impact import Change
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.changes import read_changes
-from synthprobe.triage.facts import Occurrence
 from synthprobe.triage.observations import observe, seen_in_a_row
-from synthprobe.triage.usual import USUAL, usual_occurrences, with_usual
+from synthprobe.triage.usual import USUAL, Occurrence, usual_occurrences, with_usual
 from synthprobe.verdict.isolation import Isolation
 
 if TYPE_CHECKING:

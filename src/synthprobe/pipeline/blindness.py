@@ -11,7 +11,6 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe.pipeline.afterwards import after_run
-from synthprobe.pipeline.blind_runs import blind_run_incident
 from synthprobe.pipeline.context import Context
 from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
 from synthprobe.pipeline.notes import Noted
@@ -23,6 +22,7 @@ from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.target import Target
+from synthprobe.triage.blind_runs import blind_run_incident
 from synthprobe.verdict.judge import judge_run
 
 

@@ -16,10 +16,11 @@ from synthprobe.browser.kept_evidence import Keeper, evidence_folder
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import console_lines, facts_of, usual_facts, waterfall, with_pending
-from synthprobe.evidence.failure import clock_failure, leak_failure
+from synthprobe.evidence.failure import leak_failure
 from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.evidence.skew import clock_failure
 from synthprobe.files import read_record
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from itertools import takewhile
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount
-from synthprobe.records.finding import Contradiction, Finding
+from synthprobe.records.finding import Finding
 from synthprobe.records.result import Check, Degradation, Outcome, Result, Step, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.fingerprint import normalise
+from synthprobe.triage.usual import Occurrence, harmless, usual_of, without_usual
 from synthprobe.words import element
 
 EDGE = frozenset({*range(520, 528), 530})
@@ -41,24 +40,9 @@ _STREAMS = {"eventsource", "websocket"}
 _NOT_OPENED = re.compile(r"\bHTTP |response code|net::ERR_(?!ABORTED)")
 """What a browser says of a WebSocket whose handshake was refused."""
 
-Occurrence = tuple[str, str, str, int]
-"""Who asked, the method, the path and the status; of an error that a page throws, its words in the place of a path."""
-
-
-def request_of(answer: Answer) -> Occurrence:
-    """What makes two answers the same; of an error that is stated beside a good status, which one it is."""
-    stated = answer.stated
-    what = f"{answer.place} {stated.code or normalise(stated.message)}" if stated else answer.path
-    return (answer.by, answer.method, what, answer.status)
-
 
 def _is_slow(answer: Answer) -> bool:
     return answer.duration_ms >= SLOW_MS and answer.content_type != "text/event-stream"
-
-
-def _thrown(error: str, identifiers: Mapping[str, str]) -> Occurrence:
-    """What makes two errors of a page the same."""
-    return ("page", "error", normalise(error, identifiers), 0)
 
 
 def is_change(answer: Answer) -> bool:
@@ -287,7 +271,7 @@ def facts_for(
         role=next((s.role for s in reversed(broken) if s.role), ""),
         passed_steps=tuple((s.checks, s.role) for path, s in walked if _held(path, s, weak) and (s.checks or s.role)),
         degradations=degradations,
-        evidence=_without_usual(
+        evidence=without_usual(
             (result.facts if result else None) or Facts(), _usual(peers, usual or {}), wrong, run.run.identifiers
         ),
         peers=peers,
@@ -308,20 +292,6 @@ def _begins(result: Result) -> bool:
     return all(any(path in sent for path, _ in walk_steps([step])) for step in before)
 
 
-def usual_of(facts: Facts | None, identifiers: Mapping[str, str] | None = None) -> dict[Occurrence, int]:
-    """What was refused, broken or thrown in an attempt that passed, and how often."""
-    if facts is None:
-        return {}
-    thrown = {_thrown(error, identifiers or {}) for error in facts.page_errors}
-    return dict(Counter([*(request_of(a) for a in facts.answers if not a.is_well), *thrown]))
-
-
-def _harmless(facts: Facts | None) -> Facts | None:
-    """The facts without errors and missing scripts: what breaks now hurts one journey and, by luck, not another."""
-    answers = tuple(a for a in (facts.answers if facts else ()) if a.status < 500 and a.resource != "script")
-    return replace(facts, answers=answers, page_errors=()) if facts else None
-
-
 def _usual(peers: tuple[Peer, ...], before: Mapping[Occurrence, int]) -> dict[Occurrence, int]:
     most = dict(before)
     for peer in peers:
@@ -329,23 +299,6 @@ def _usual(peers: tuple[Peer, ...], before: Mapping[Occurrence, int]) -> dict[Oc
             if request[0] == "page":  # what another journey asked for by itself and expected says nothing of this one
                 most[request] = max(most.get(request, 0), times)
     return most
-
-
-def _without_usual(
-    facts: Facts, usual: Mapping[Occurrence, int], wrong: Contradiction | None, identifiers: Mapping[str, str]
-) -> Facts:
-    """Leave out what also happens where a journey passes, as often as it does there; never what was contradicted."""
-    left, kept = dict(usual), []
-    contradicted = (wrong.method, path_of(wrong.url), wrong.status) if wrong and wrong.status else None
-    for answer in facts.answers:
-        if (answer.method, answer.path, answer.status) == contradicted:
-            kept.append(answer)
-        elif left.get(request_of(answer), 0) > 0:
-            left[request_of(answer)] -= 1
-        else:
-            kept.append(answer)
-    errors = tuple(error for error in facts.page_errors if _thrown(error, identifiers) not in usual)
-    return replace(facts, answers=tuple(kept), page_errors=errors)
 
 
 def _held(path: str, step: Step, weak: Collection[str]) -> bool:
@@ -398,5 +351,5 @@ def _peer(other: JourneyVerdict) -> Peer:
         kept_out=last is not None and is_kept_out(last.facts or Facts(), broken),
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
         waits=frozenset((a.method, a.path) for a in answers if other.outcome != "passed" and _is_slow(a)),
-        usual=usual_of(_harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
+        usual=usual_of(harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

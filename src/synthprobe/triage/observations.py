@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from synthprobe import words
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.triage.facts import Occurrence, Peer, facts_for, peers_of
+from synthprobe.triage.facts import Peer, facts_for, peers_of
 from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, is_bare, signature
 from synthprobe.triage.shared_evidence import evidence_of, says_which
+from synthprobe.triage.usual import Occurrence
 from synthprobe.verdict.isolation import Isolation
 
 
