@@ -185,6 +185,17 @@ def by_system(every: Sequence[Situation], *, at_first: bool = False) -> dict[str
     return {**{name: of for name, of in sums.items() if name != "all"}, "all": sums["all"]}
 
 
+def wrong_of(every: Sequence[Situation]) -> Counter[str]:
+    """How often each rule named a wrong class: by what the journey showed itself, or borrowed of its incident."""
+    wrong: Counter[str] = Counter()
+    for situation in every:
+        for judgement in situation.named():
+            it, may_be = now(situation, judgement), situation.may_be(judgement.journey.id)
+            if it.cause_class not in {"unknown", "probe", *may_be} and judgement.triage:
+                wrong[f"{it.rule} {'borrowed' if judgement.triage.is_borrowed else 'itself'}"] += 1
+    return wrong
+
+
 def rules_of(every: Sequence[Situation]) -> dict[str, tuple[int, int]]:
     """Of each rule how often it is right, and in how many situations it spoke; what was wrong once stays so."""
     sums: dict[str, tuple[int, int]] = {}
@@ -243,7 +254,9 @@ def main(arguments: Sequence[str]) -> int:
     today = by_system(every)
     tables = {"at first sight": by_system(every, at_first=True), "today": today}
     if given.pairs:
-        tables["pairs"] = by_system(list(pairs(every, given.pairs)))
+        put_together = list(pairs(every, given.pairs))
+        tables["pairs"] = by_system(put_together)
+        print("wrong in pairs: " + ", ".join(f"{rule} {n}" for rule, n in wrong_of(put_together).most_common()))
     for title, sums in tables.items():
         table = Table("system", *SHOWN.values(), title=title, box=None, padding=(0, 1, 0, 0))
         for system, counted in sums.items():

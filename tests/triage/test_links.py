@@ -59,7 +59,8 @@ def test_who_misses_something_as_an_account_that_lacks_rights_shows_the_same_inc
     missing = broken("list", logged_in("anna"), answer("GET", "/rows", by="page", resource="fetch"), finding=ABSENT)
     found, classes = incidents(grants(), missing)
     assert found == [["list", "rights"]]
-    assert classes["list"].candidate == "config"
+    assert (classes["rights"].cause_class, classes["list"].candidate) == ("config", "unknown"), "it may be another one"
+    assert (classes["list"].elsewhere, "Possible cause" in classes["list"].why) == ("rights", True)
     other = broken("list", logged_in("berta"), answer("GET", "/rows", by="page", resource="fetch"), finding=ABSENT)
     assert incidents(grants(), other)[0] == [["list"], ["rights"]]
 
@@ -178,7 +179,7 @@ def test_what_an_author_supposed_gives_way_to_what_another_journey_shows():
     assert incidents(order)[1]["order"].candidate == "code"
     found, classes = incidents(grants(), order)
     assert found == [["order", "rights"]]
-    assert classes["order"].candidate == "config"
+    assert (classes["order"].candidate, classes["order"].elsewhere) == ("unknown", "rights")
 
 
 def test_what_is_wrong_in_one_way_is_one_incident_wherever_it_is_shown():

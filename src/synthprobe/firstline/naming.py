@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import takewhile
@@ -15,6 +15,7 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.records.incident import CauseClass, Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import is_vague
+from synthprobe.triage.grouping import same_cause
 from synthprobe.triage.lifecycle import describe, follow
 from synthprobe.triage.observations import observe
 from synthprobe.triage.rules import RULES
@@ -27,10 +28,11 @@ _ASKED = {rule: place for place, (_, rule, _) in enumerate(takewhile(lambda row:
 
 
 class Named(Struct, frozen=True, kw_only=True):
-    """A run whose incidents have names."""
+    """A run whose incidents have names, and the journeys that may be told the class that others of theirs show."""
 
     verdict: Verdict
     incidents: tuple[Incident, ...]
+    linked: frozenset[str] = frozenset()
 
 
 def explain(
@@ -73,7 +75,8 @@ def name_incidents(
 ) -> Named:
     """Say of an explained verdict which incident each journey belongs to, and of both the same class and page."""
     explained = {judgement.journey.id: judgement for judgement in verdict.journeys if judgement.triage is not None}
-    followed = follow(open_incidents, observe(verdict, isolation, usual), before, now, explained, isolation)
+    observations = observe(verdict, isolation, usual)
+    followed = follow(open_incidents, observations, before, now, explained, isolation)
     journeys = {judgement.journey.id: judgement.journey for judgement in verdict.journeys}
     classes = {page.id: page.cause_class for page in runbooks} if explained else {}
 
@@ -92,7 +95,27 @@ def name_incidents(
         for incident in followed.incidents
     }
     of = {journey: incidents[id] for journey, id in followed.of.items() if id in incidents}
-    return Named(verdict=with_incidents(verdict, of, probe_owner=probe_owner), incidents=tuple(incidents.values()))
+    linked = _linked(observations, explained, of)
+    named_verdict = with_incidents(verdict, of, probe_owner=probe_owner, linked=linked)
+    return Named(verdict=named_verdict, incidents=tuple(incidents.values()), linked=linked)
+
+
+def _linked(
+    observations: Sequence[Observation], judged: Mapping[str, JourneyVerdict], of: Mapping[str, Incident]
+) -> frozenset[str]:
+    """Journeys that share evidence with one that itself points at their incident's class, or of whom none does now."""
+    seen = {observation.journey: observation for observation in observations}
+    showing: dict[str, list[str]] = {}
+    for journey, incident in of.items():
+        own = judged[journey].triage if journey in judged else None
+        if own and incident.triage and own.candidate == incident.triage.candidate and not own.elsewhere:
+            showing.setdefault(incident.id, []).append(journey)
+    return frozenset(
+        journey
+        for journey, incident in of.items()
+        if incident.id not in showing
+        or any(same_cause(seen[journey], seen[other], judged) for other in showing[incident.id])
+    )
 
 
 def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: str = "") -> Named:
@@ -108,12 +131,17 @@ def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: s
     return replace(named, verdict=replace(named.verdict, notes=notes))
 
 
-def with_incidents(verdict: Verdict, of: Mapping[str, Incident], *, probe_owner: str = "") -> Verdict:
-    """Each journey says of class, page and owner what its incident says, and why in its own words."""
+def with_incidents(
+    verdict: Verdict, of: Mapping[str, Incident], *, probe_owner: str = "", linked: Collection[str]
+) -> Verdict:
+    """Each journey says the class that it shows itself, else that of its incident if ``linked`` to who shows it."""
     return replace(
         verdict,
         journeys=tuple(
-            _as_its_incident(judgement, of.get(judgement.journey.id), probe_owner) for judgement in verdict.journeys
+            _as_its_incident(
+                judgement, of.get(judgement.journey.id), probe_owner, is_linked=judgement.journey.id in linked
+            )
+            for judgement in verdict.journeys
         ),
     )
 
@@ -124,19 +152,20 @@ def is_ours(incident: Incident | JourneyVerdict) -> bool:
     return blind or (incident.triage is not None and incident.triage.cause_class == "probe")
 
 
-def _as_its_incident(judgement: JourneyVerdict, incident: Incident | None, probe_owner: str) -> JourneyVerdict:
+def _as_its_incident(
+    judgement: JourneyVerdict, incident: Incident | None, probe_owner: str, *, is_linked: bool
+) -> JourneyVerdict:
     if incident is None:
         return replace(judgement, incident="", responsible=probe_owner if is_ours(judgement) else "")
     cause, own = incident.triage, judgement.triage
-    if cause is not None and cause.elsewhere == judgement.journey.id:
-        cause = own  # what it shows itself is not told to it as another one's
-    elif cause is not None and own is not None and own.rule == cause.rule:
-        cause = replace(_named(own, cause.cause_class), sure=cause.sure)
-    elif cause is not None and own is not None and own.cause_class not in {"unknown", "probe"}:
-        why = f"By what {judgement.journey.id} shows alone: {own.why}"
-        cause = replace(cause, runner_up=own.cause_class, runner_up_why=why)
-    elif cause is not None and own is not None and own.cause_class == "unknown" and not own.elsewhere:
-        cause = replace(cause, is_borrowed=True)
+    if cause is not None and own is not None:
+        says_more = cause.cause_class != "unknown" or own.candidate == "unknown" != cause.candidate
+        if own.rule == cause.rule and not cause.elsewhere:
+            cause = replace(_named(own, cause.cause_class), sure=cause.sure)
+        elif own.cause_class == "unknown" and is_linked and says_more:
+            cause = replace(cause, is_borrowed=True)
+        else:
+            cause = own
     return replace(
         judgement,
         incident=incident.id,

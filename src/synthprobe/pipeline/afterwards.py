@@ -80,7 +80,7 @@ def after_run(
     if scheduled and not blind:
         notes += read_or([], notes, bring_home, project)
     owner = project.config.alerts.probe_owner
-    context.verdict = with_incidents(context.verdict, followed.of, probe_owner=owner)
+    context.verdict = with_incidents(context.verdict, followed.of, probe_owner=owner, linked=followed.linked)
     write_verdict(folder, context.verdict)
     with Noted(notes):
         write_drafts(folder, context.verdict, followed.incidents)
@@ -134,6 +134,7 @@ class _Followed(Struct, frozen=True, kw_only=True):
 
     incidents: tuple[Incident, ...]
     of: dict[str, Incident]
+    linked: frozenset[str]
     alone: bool
 
 
@@ -213,7 +214,8 @@ def _follow(context: Context, judged: Judged, history: History | None, blind: st
         incident for incident in incidents if incident.resolved_at is None or now - incident.resolved_at < _LATELY
     )
     by_id = {incident.id: incident for incident in incidents}
-    return _Followed(incidents=tuple(lately), of={journey: by_id[id] for journey, id in of.items()}, alone=alone)
+    belongs = {journey: by_id[id] for journey, id in of.items()}
+    return _Followed(incidents=tuple(lately), of=belongs, linked=named.linked, alone=alone)
 
 
 def _opened_alone(incident: Incident, now: datetime) -> Incident:

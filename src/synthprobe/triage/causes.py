@@ -101,3 +101,9 @@ def _together(journey: str, own: Triage, found: Mapping[str, Triage], facts: Map
 def is_vague(cause: Triage | None) -> bool:
     """Whether a triage does not itself say where the cause lies, so that another journey's may speak for it."""
     return cause is None or cause.cause_class == "unknown" or bool(cause.elsewhere)
+
+
+def contradict(mine: Triage | None, other: Triage | None) -> bool:
+    """Whether each names a class of the target, and another one."""
+    named = {cause.cause_class for cause in (mine, other) if cause} - {"unknown", "probe"}
+    return len(named) > 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import takewhile
 from typing import Literal
 
@@ -21,6 +21,12 @@ from synthprobe.words import element
 
 EDGE = frozenset({*range(520, 528), 530})
 """Statuses by which a network in front of the target says that the target itself gave it no answer."""
+
+GATEWAYS = EDGE | {502, 503, 504}
+"""The same, and those of a gateway."""
+
+LIMITS = frozenset({413, 429})
+"""Statuses by which what stands in front of the application does not let through."""
 
 _PAGE_BREAKS = {"document", "script", "fetch", "xhr"}
 """What a page asks for that can be why it does not work; a picture or a font that is missing is not."""
@@ -88,6 +94,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     kept_out: bool = False
     usual: dict[Occurrence, int] = {}
     waits: frozenset[tuple[str, str]] = frozenset()
+    is_answered: bool = False
+    in_vain: frozenset[str] = frozenset()
 
 
 class TriageFacts(Struct, frozen=True, kw_only=True):
@@ -200,6 +208,14 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         if refusal is None or not self.site or self.kind not in {*NOT_REACHED, "tls"}:
             return False
         return origin_of(refusal.url) != origin_of(self.site) if refusal.url else self.kind == "request"
+
+    @property
+    def led_away(self) -> Answer | None:
+        """The answer by which the target led to the address that gave none, so that it was reached itself."""
+        refusal = self.finding.refusal
+        path = path_of(refusal.url) if refusal else None
+        led = (a for a in reversed(self.evidence.answers) if self.is_here(a) and 300 <= a.status < 400)
+        return next((a for a in led if a.by == "page" and a.path == path), None)
 
     @property
     def log_ins(self) -> list[Answer]:
@@ -325,6 +341,12 @@ def is_kept_out(seen: Facts, broken: str) -> bool:
     return bool(first.step) and broken.startswith(first.step) and not let_in
 
 
+def _is_answered(answers: Iterable[Answer], broken: str) -> bool:
+    """Whether each answer of a broken step came from the target itself, and not from what stands before it."""
+    here = [a for a in answers if a.step and broken.startswith(a.step) and not a.host]
+    return bool(here) and all(0 < a.status < 600 and a.status not in GATEWAYS | LIMITS for a in here)
+
+
 def _peer(other: JourneyVerdict) -> Peer:
     last = other.results[-1] if other.results else None
     answers = last.facts.answers if last and last.facts else ()
@@ -351,5 +373,7 @@ def _peer(other: JourneyVerdict) -> Peer:
         kept_out=last is not None and is_kept_out(last.facts or Facts(), broken),
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
         waits=frozenset((a.method, a.path) for a in answers if other.outcome != "passed" and _is_slow(a)),
+        is_answered=_is_answered(answers, broken),
+        in_vain=frozenset(a.path for a in answers if a.status in GATEWAYS),
         usual=usual_of(harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

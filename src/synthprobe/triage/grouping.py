@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from synthprobe.records.incident import Incident, Observation
 from synthprobe.records.verdict import JourneyVerdict
-from synthprobe.triage.causes import is_vague
+from synthprobe.triage.causes import contradict, is_vague
 
 
 def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict]) -> list[list[Observation]]:
     """The observations of a run, those together that evidence joins, however many journeys lie between two of them."""
     groups: list[list[Observation]] = []
     for observation in [observation for observation in fresh if _may_join(observation, judged)]:
-        joined = [group for group in groups if any(_same_cause(observation, other, judged) for other in group)]
+        joined = [group for group in groups if any(same_cause(observation, other, judged) for other in group)]
         groups = [group for group in groups if group not in joined]
         groups.append([*(member for group in joined for member in group), observation])
     for vague in [group for group in groups if all(_is_vague(observation, judged) for observation in group)]:
@@ -43,17 +43,18 @@ def _may_join(observation: Observation, judged: Mapping[str, JourneyVerdict]) ->
     return bool(observation.fingerprint) or observation.journey in judged
 
 
-def _same_cause(observation: Observation, other: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
+def same_cause(observation: Observation, other: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
     """Whether two failures of one run share evidence: a request, an account, words, or a page that knows both."""
     if not observation.fingerprint or not other.fingerprint or "unknown" in {observation.outcome, other.outcome}:
         return False
+    mine, theirs = judged.get(observation.journey), judged.get(other.journey)
+    if mine and theirs and contradict(mine.triage, theirs.triage):
+        return known_alike(mine, theirs)
     if not set(observation.evidence).isdisjoint(other.evidence) or (
         observation.signature and observation.signature == other.signature
     ):
         return True
-    if observation.journey in judged and other.journey in judged:
-        return known_alike(judged[observation.journey], judged[other.journey])
-    return False
+    return mine is not None and theirs is not None and known_alike(mine, theirs)
 
 
 def known_alike(mine: JourneyVerdict, other: JourneyVerdict | Incident) -> bool:

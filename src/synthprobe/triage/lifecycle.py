@@ -24,7 +24,7 @@ from synthprobe.records.incident import (
 )
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import JourneyVerdict
-from synthprobe.triage.causes import is_vague
+from synthprobe.triage.causes import contradict, is_vague
 from synthprobe.triage.grouping import by_cause, known_alike
 from synthprobe.triage.shared_evidence import KEPT_OUT
 from synthprobe.verdict.isolation import Isolation
@@ -218,7 +218,11 @@ def _place(
     tests: tuple[Callable[[Incident], bool], ...] = (
         lambda i: not i.fingerprints.isdisjoint({observation.fingerprint, observation.former_fingerprint}),
         lambda i: kind is not None and i.id in beside,
-        lambda i: kind is not None and not set(observation.evidence).isdisjoint(i.evidence),
+        lambda i: (
+            kind is not None
+            and not set(observation.evidence).isdisjoint(i.evidence)
+            and not contradict(verdict.triage if verdict else None, i.triage)
+        ),
         lambda i: (
             observation.journey in i.journeys and observation.step == i.step and not _another_cause(observation, i)
         ),

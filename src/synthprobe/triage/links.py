@@ -37,8 +37,8 @@ def _marks(f: TriageFacts) -> frozenset[str]:
 
 
 def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
-    """It asked, where it broke, for what another journey was given otherwise than expected."""
-    return asked_in_vain(own, other, name)
+    """It asked, where it broke, for what another journey was given otherwise than expected, whoever asks."""
+    return "" if cause.rule in RIGHTS else asked_in_vain(own, other, name)
 
 
 def asked_in_vain(own: TriageFacts, other: TriageFacts, name: str) -> str:

@@ -12,7 +12,7 @@ from synthprobe.records.address import path_of
 from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
-from synthprobe.triage.facts import EDGE, NOT_REACHED, TriageFacts
+from synthprobe.triage.facts import GATEWAYS, NOT_REACHED, TriageFacts
 from synthprobe.triage.sight import (
     NO_RIGHT,
     answered,
@@ -48,7 +48,6 @@ _LACKS = re.compile(
 )
 # what somebody may use no more: whoever says so was reached
 _USED_UP = re.compile(r"quota|over.?limit|limit exceeded|rate.limit|licen[cs]e|subscription|billing", re.IGNORECASE)
-_GATEWAYS = EDGE | {502, 503, 504}
 _UNCLEAR = {520}  # an edge was answered something that it does not understand
 _LOOP = "net::ERR_TOO_MANY_REDIRECTS"
 
@@ -73,14 +72,17 @@ def _certificate(f: TriageFacts) -> str:
 
 
 def _unreachable(f: TriageFacts) -> str:
-    if any(peer.outcome == "passed" for peer in f.peers):
+    if f.led_away or any(peer.outcome == "passed" for peer in f.peers):
         return ""  # what answers others well is reached, so this one request breaks or hangs in it, or went elsewhere
     refusal = f.finding.refusal
     if f.kind in NOT_REACHED and not f.is_elsewhere and not (refusal and refusal.status):
         message = next(iter(f.message.strip().splitlines()), "").rstrip(".")
         what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
         return f"{what} ({f.kind}){f': {message}' if message else ''}."
-    found = next((a for a in f.unwanted if a.status in _GATEWAYS), None)
+    found = next((a for a in f.unwanted if a.status in GATEWAYS), None)
+    in_vain = {a.path for a in f.evidence.answers if a.status in GATEWAYS}.union(*(peer.in_vain for peer in f.peers))
+    if len(in_vain) == 1 and any(peer.is_answered for peer in f.peers):
+        return ""  # the target answers whatever else is asked for
     words = words_of(f, found) if found else ""
     other = _UPSTREAM.search(words) or _USED_UP.search(words)
     return refused(f, found) if found and not other and found.status not in _UNCLEAR else ""
@@ -217,7 +219,7 @@ def _lacks_resource(f: TriageFacts) -> str:
 def _server_error(f: TriageFacts) -> str:
     if len(f.peers) > 1 and all(peer.outcome == "failed" for peer in f.peers):
         return ""  # whatever is asked is refused, so it may as well be what all of it needs
-    found = next((a for a in f.unwanted if a.status >= 500 and a.status not in _GATEWAYS), None)
+    found = next((a for a in f.unwanted if a.status >= 500 and a.status not in GATEWAYS), None)
     return refused(f, found) if found and not f.is_refused_everywhere(found) else ""
 
 

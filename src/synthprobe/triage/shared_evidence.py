@@ -13,7 +13,7 @@ from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
 from synthprobe.records.result import LOG_IN_AS
-from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, is_kept_out, record_by
+from synthprobe.triage.facts import EDGE, LIMITS, MANY, TriageFacts, is_change, is_kept_out, record_by
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.places import collection, contradicted_request, place_of
 from synthprobe.triage.shown import (
@@ -42,7 +42,6 @@ _PROGRAM = re.compile(r"\.(php|aspx?|jsp|cgi|html?)$", re.IGNORECASE)  # one tha
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
 _NO_WAY = "no connection to {}"
 _NOT_CONNECTED = re.compile(r"net::ERR_(CONNECTION_(REFUSED|TIMED_OUT)|NAME_NOT_RESOLVED|ADDRESS_UNREACHABLE|SSL|CERT)")
-_LIMITS = {413, 429}  # what stands in front of the application does not let through
 _NOT_LET = {401, 403, 405}  # who asks, or how, is not let in, whatever it is for
 _ABSENT = {404, 410}  # said of one record, in the same words of each
 _GATEWAY = EDGE | {502, 504}
@@ -75,7 +74,7 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         *_kept_out(facts),
         *_account_and_data(facts, cause),
         *_fixed_record(facts, identifiers),
-        *_requests(broken, facts, identifiers),
+        *_requests(broken, facts, cause, identifiers),
         *(_scripts(facts, identifiers) if not broken else ()),
         *led_to(facts, identifiers),
         *page_instead(facts, identifiers),
@@ -129,7 +128,7 @@ def _broken(facts: TriageFacts) -> list[Answer]:
 def _is_bad(a: Answer, facts: TriageFacts) -> bool:
     if a.status < 400 and not a.is_well:
         return "ERR_ABORTED" not in a.reason  # a page that is left ends its requests
-    return a.status >= 500 or a.status in {403, 423, *_LIMITS} or (a.status in {401, 404} and _matters(a, facts))
+    return a.status >= 500 or a.status in {403, 423, *LIMITS} or (a.status in {401, 404} and _matters(a, facts))
 
 
 def _matters(a: Answer, facts: TriageFacts) -> bool:
@@ -148,7 +147,7 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
     statuses = [a.status for a in broken] or [shown_status(facts)]
     if gateway := next((status for status in statuses if status in _GATEWAY), 0):
         return _BY_GATEWAY.format(gateway)
-    if limit := next((status for status in statuses if status in _LIMITS), 0):
+    if limit := next((status for status in statuses if status in LIMITS), 0):
         return f"answered {limit}, whatever is asked"
     failing = [peer for peer in facts.peers if peer.outcome == "failed"]
     if failing and len(failing) == len([peer for peer in facts.peers if peer.outcome not in {"skipped", "unknown"}]):
@@ -244,7 +243,9 @@ def _asked_by_page(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
     return asked.pop() if len(asked) == 1 else ""
 
 
-def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
+def _requests(
+    broken: list[Answer], facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]
+) -> Iterator[str]:
     for a in broken:
         got = f"answered {a.status}" if a.status >= 400 else _CUT_OFF if a.status else "not answered"
         got = f"answered with the error {a.stated.code}" if a.stated else got
@@ -264,6 +265,8 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
         answer = next((a for a in facts.unwanted if (a.path, a.status) == (path_of(found.url), found.status)), None)
         if answer and (answer.status not in _ABSENT or answer.content_type == "text/html"):
             yield from words_of_refusal(answer, identifiers)
+    elif cause is not None and cause.rule in RIGHTS:
+        pass  # it was answered as this account may, and others as they may
     elif contradicted := contradicted_request(facts, identifiers):
         yield f"{contradicted} answered otherwise than expected"
         if facts.checks != "sentinel":

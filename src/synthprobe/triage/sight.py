@@ -94,6 +94,9 @@ def is_blocked(a: Answer) -> bool:
 
 def refused(f: TriageFacts, a: Answer) -> str:
     """That a request was refused, with the words of the page that came instead."""
+    if f.led_away and not a.status and a.path == f.led_away.path:
+        led = answered(f.led_away, quote=False)
+        return f"{led}, and the address that it leads to gave no answer ({a.reason})."
     if f.finding.refusal and f.finding.refusal.kind == "protocol" and (a.method, a.path or "/") == f.asked:
         why = f" ({_bare(f.finding.refusal.reason)})" if f.finding.refusal.reason else ""
         if not a.status:
