@@ -137,8 +137,8 @@ def main() -> None:
     }.items():
         after = {slowdown.name: found_after(slowdown, reruns) for slowdown in all_slowdowns}
         line = " ".join(
-            f"{sum(0 < after[slowdown.name] <= within for slowdown in some)}"
-            for some in (large, all_slowdowns)
+            f"{sum(0 < after[slowdown.name] <= within for slowdown in counted)}"
+            for counted in (large, all_slowdowns)
             for within in (1, 3)
         )
         print(f"  {title}: {line}, before it began {sum(n <= 0 for n in after.values())}")
