@@ -6,11 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from datetime import datetime
 
 import pytest
 from relay import Relay
 from waiting_shop import WaitingShop
 
+from synthprobe.history.store import History
+from synthprobe.records.fleet import CONCLUSION, Place
 from synthprobe_demo.postgres import running_postgres
 
 JOURNEYS = """
@@ -59,6 +63,13 @@ class Slot:
             [sys.executable, "-c", LEASE_OF_3_S, *words, "--json"], cwd=self.machine(name, paths), text=True,
             env={**os.environ, "HISTORY": url}, stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
+
+    def lease(self, seconds):
+        """The whole slot of today, taken by a machine that died."""
+        url = f"postgresql+psycopg://postgres@127.0.0.1:{self.postgres.port}/postgres"
+        place = Place(target=self.target, slot=int(time.time()) // 86400, location="", part=CONCLUSION)
+        with History.open(self.folder / "dead.db", shared=url) as history:
+            return history.fleet.lease(place, "machine-7", seconds)[0]
 
     def typed(self, name, *words, **how):
         return answer_of(self.begin(name, *words, **how))
@@ -163,3 +174,14 @@ def test_who_comes_when_the_slot_is_over_asks_the_target_nothing(slot):
     code, printed = slot.typed("fra", "run", "--conclude", "--slot", late)
     assert (code, set(outcomes(printed).values())) == (3, {"unknown"})
     assert "too late" in printed["journeys"][0]["cause"]
+
+
+def test_a_whole_slot_that_another_machine_took_is_judged_when_that_dies_and_once(slot):
+    slot.shop.may_answer[0].set()
+    taken = slot.lease(6)
+    code, printed = slot.typed("second", "run", "--slot", "now")
+    assert (code, set(outcomes(printed).values())) == (0, {"passed"})
+    assert datetime.fromisoformat(printed["run"]["started_at"]) >= taken.leased_until
+    code, printed = slot.typed("third", "run", "--slot", "now")
+    assert (code, printed["nothing_run"]) == (0, f"Slot {taken.place.slot} of {slot.target} is already judged.")
+    assert slot.shop.requests == ["/buy"]

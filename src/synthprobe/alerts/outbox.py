@@ -101,8 +101,8 @@ class Letter(Struct, frozen=True, kw_only=True):
 class Outbox:
     """Messages as rows of the file on this machine, each on the disk before anything is sent.
 
-    While that file cannot be written they are kept in another one, and brought back when it can. Where several machines
-    conclude slots, each message is also a row of the history they share.
+    While that file cannot be written they are kept in another one, and brought back when it can. Where machines share a
+    history each message is also a row of it, so that what one of them told is known to all.
     """
 
     def __init__(
@@ -172,15 +172,24 @@ class Outbox:
 
     def _find(self, topics: Collection[str] | None, *, waiting: bool = False) -> list[Letter]:
         places = [history.letters for history in (self.history, self._spare) if history is not None]
-        if self._shared is not None:
-            places.append(self._shared.fleet.letters)
         found = [_letter(body) for letters in places for body in letters(topics, waiting=waiting)]
-        if waiting and len(places) > 1:  # what waits in one place may have been sent from another
+        found += map(_letter, self._theirs(topics))
+        if waiting and (self._shared or self._spare):  # what waits in one place may have been sent from another
             ids = {letter.alert.id for letter in found if letter.is_waiting}
-            found += [_letter(body) for letters in places for body in letters(ids)]
+            found += [_letter(body) for letters in (*places, self._theirs) for body in letters(ids)]
         newest = {letter.alert.id: letter for letter in sorted(found, key=Letter.how_far)}
         self._letters |= newest
         return sorted(newest.values(), key=lambda letter: (letter.alert.at, letter.alert.id))
+
+    def _theirs(self, topics: Collection[str] | None) -> list[str]:
+        """What the shared history knows; another machine's message that waits is told anew with its incident."""
+        if self._shared is None:
+            return []
+        try:
+            return self._shared.fleet.letters(topics)
+        except HistoryError as error:
+            self.notes.append(f"What other machines told is not known, so a message may come twice. {error}")
+            return []
 
     def letter(self, alert_id: str) -> Letter:
         """A message that was read or written before, and what became of it since."""

@@ -10,6 +10,7 @@ import typer
 from synthprobe import pipeline
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel, read_back
+from synthprobe.alerts.outbox import Outbox
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.errors import ConfigurationError
 from synthprobe.project import Project
@@ -66,9 +67,9 @@ def _test(project: Project, route: str | None, *, back: bool) -> None:
 
 
 def _send(project: Project) -> None:
-    with pipeline.open_outbox(project) as outbox:
+    with _outbox(project) as outbox:
         done = sending.deliver(outbox, project.config.alerts, _channel(project), datetime.now(UTC), everything=True)
-    for sentence in (*outbox.notes, *done.sentences):
+    for sentence in dict.fromkeys((*outbox.notes, *done.sentences)):
         _console.print(sentence)
     _console.print(f"{len(done.delivered)} delivered, {len(done.waiting)} waiting.")
     raise typer.Exit(1 if done.waiting else 0)
@@ -76,7 +77,7 @@ def _send(project: Project) -> None:
 
 def _list(project: Project, route: str | None, *, as_json: bool) -> None:
     routes = {route.name for route in project.config.alerts.routes}
-    with pipeline.open_outbox(project) as outbox:
+    with _outbox(project) as outbox:
         letters = [letter for letter in outbox.waiting() if route in {None, letter.alert.route}]
     if as_json:
         print_json({"waiting": letters})
@@ -94,7 +95,7 @@ def _list(project: Project, route: str | None, *, as_json: bool) -> None:
 def _drop(project: Project, ids: list[str], route: str | None) -> None:
     if bool(ids) == bool(route):
         raise ConfigurationError("Give ids of messages, or --route; exactly one of both was expected.")
-    with pipeline.open_outbox(project) as outbox, outbox.lock(sending.TOTAL_S):
+    with _outbox(project) as outbox, outbox.lock(sending.TOTAL_S):
         letters = {letter.alert.id: letter.alert for letter in outbox.waiting()}
         chosen = ids or [id for id, message in letters.items() if message.route == route]
         if unknown := [id for id in chosen if id not in letters] or ([] if chosen else [f"on route {route!r}"]):
@@ -102,6 +103,12 @@ def _drop(project: Project, ids: list[str], route: str | None) -> None:
         for id in chosen:
             outbox.put_aside(id, datetime.now(UTC), "dropped")
             _console.print(f"Dropped {id}: {letters[id].title}")
+
+
+def _outbox(project: Project) -> Outbox:
+    """The messages of this machine, and what others that share its history made of them."""
+    history = pipeline.open_history(project)
+    return pipeline.open_outbox(project, history if history.is_shared else None)
 
 
 def _channel(project: Project) -> AppriseChannel:

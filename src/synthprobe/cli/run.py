@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -216,7 +216,13 @@ def _look(project: Project, target: Target, order: RunOrder, part: str, slot: st
 def _run(project: Project, target: Target, order: RunOrder, fail_on: FailOn, out: _Output) -> int:
     if order.slot is None:
         return _judge(project, target, order, fail_on, out)
-    with lease(project.folder, target.name, order.deadline_s + AROUND_S) as held:
+    with ExitStack() as stack:
+        if project.config.history.url:
+            from synthprobe.fleet.slots import turn  # who shares no history waits for nobody
+
+            if other := stack.enter_context(turn(project, target.name, order.slot)):
+                return _nothing(f"Slot {order.slot} of {target.name} was left to {other}.", out)
+        held = stack.enter_context(lease(project.folder, target.name, order.deadline_s + AROUND_S))
         if held is None:
             return _nothing(f"Another run against {target.name} is on; slot {order.slot} is left to it.", out)
         judged, notes = pipeline.is_judged(project, target.name, order.slot)

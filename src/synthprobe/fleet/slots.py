@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from synthprobe.config import Config
+from synthprobe.deadlines import is_ending
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.fleet.plan import plan_slot
 from synthprobe.pipeline import open_history
+from synthprobe.pipeline.memory import BEFORE_S
 from synthprobe.project import Project
-from synthprobe.records.fleet import PartState, Plan
+from synthprobe.records.fleet import CONCLUSION, PartState, Place, Plan
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner.inventory import collected_journeys, source_revision
 from synthprobe.targets.target import Target
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 LEASE_S, RENEW_S = 45.0, 15.0
 """Seconds a lease lasts, and after which it is renewed: a machine that died is missed before its slot is over."""
+
+_LOOK_S = 1.0
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -87,6 +92,35 @@ def plan_of(
 def holder() -> str:
     """Who we are, for those who ask who has a part."""
     return f"{socket.gethostname()}, process {os.getpid()}"
+
+
+@contextmanager
+def turn(project: Project, target: str, slot: int) -> Iterator[str]:
+    """Judge a slot whole once no other machine that shares the history is at it; which still is when it is over."""
+    place = Place(target=target, slot=slot, location=project.config.location, part=CONCLUSION)
+    state, ours = None, False
+    with suppress(HistoryError):  # who cannot ask judges: better twice than not at all
+        state, ours = _taken(project, place)
+    if state is None or not ours:
+        yield state.holder if state is not None else ""
+        return
+    try:
+        with held(project, state):
+            yield ""
+    finally:
+        with suppress(HistoryError), open_history(project, within_s=BEFORE_S) as history:
+            history.fleet.renew(state, 0)
+
+
+def _taken(project: Project, place: Place) -> tuple[PartState | None, bool]:
+    over = (place.slot + 1) * project.config.interval_s
+    with open_history(project, within_s=BEFORE_S) as history:
+        while history.is_shared:
+            state, ours = history.fleet.lease(place, holder(), LEASE_S)
+            if ours or state.done_at or is_ending() or time.time() >= over:
+                return state, ours
+            time.sleep(_LOOK_S)
+    return None, False
 
 
 class Held:

@@ -45,6 +45,11 @@ class Stores:
         return self._home.available
 
     @property
+    def is_shared(self) -> bool:
+        """Whether there is a shared store that can be used."""
+        return self._shared is not None and self._shared.available
+
+    @property
     def notes(self) -> list[str]:
         """What a person must know of the stores, as sentences."""
         return [note for store in self._stores for note in store.notes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,11 +64,12 @@ def after_run(
     notes += shelf.refused
     followed: _Followed | None = None
     coverage: Coverage | None = None
-    audit = ""
+    audit, shares = "", False
     with Noted(notes), opened(project, notes) as history:
         judged = judge_with_past(context, history, look_again)
         context.verdict = judged.verdict
         followed = _follow(context, judged, history, blind)
+        shares = history.is_shared
         if scheduled and (telemetry.metrics_folder or telemetry.push_url):
             coverage = last_day(history, project.config, verdict.run.target, datetime.now(UTC))
         audit = read_or("", notes, history.audit_end)
@@ -87,7 +89,8 @@ def after_run(
     notified = False
     if scheduled:
         unknown = _ALONE if followed.alone else ""
-        notified = read_or(False, notes, tell_people, context, followed.incidents, unknown)
+        tell = partial(tell_people, shares=shares)
+        notified = read_or(False, notes, tell, context, followed.incidents, unknown)
         notes += read_or([], notes, send_telemetry, project, context.verdict, coverage)
     if not is_ending():
         with Noted(notes):

@@ -38,6 +38,7 @@ def tell_people(
     incidents: Sequence[Incident],
     history: str = "",
     *,
+    shares: bool = False,
     publish: Callable[[Context], Published] = publish_run,
 ) -> bool:
     """Write down what is due of a run's incidents, publish the run, and send it with where it was published."""
@@ -60,7 +61,7 @@ def tell_people(
         made = {incident.id: _background(context, incident, published) for incident in incidents}
         return {id: replace(background, history=history) for id, background in made.items()}
 
-    shared = open_history(project, within_s=AFTER_S) if context.verdict.run.concludes else None
+    shared = open_history(project, within_s=AFTER_S) if shares else None
     with open_outbox(project, shared) as outbox:  # what cannot be written here is written elsewhere, and sent
         try:
             decide = partial(
