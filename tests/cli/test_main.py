@@ -38,6 +38,25 @@ def test_an_unknown_command_is_refused():
     assert "No such command 'watch'" in output
 
 
+PRESSED_WHILE_IT_LOADS = """
+import os, runpy, signal, sys
+
+class Press:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Press())
+runpy.run_module("synthprobe", run_name="__main__")
+"""
+
+
+def test_it_ends_without_a_word_when_it_is_interrupted_while_it_loads():
+    done = subprocess.run([sys.executable, "-c", PRESSED_WHILE_IT_LOADS], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_the_shell_completes_the_names_of_targets(tmp_path):
     (tmp_path / "synthprobe.toml").write_text('[targets.staging]\nbase_url = "http://127.0.0.1:9"\n')
     program = "from synthprobe.cli.main import main; main()"
