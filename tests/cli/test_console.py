@@ -108,6 +108,13 @@ def test_a_failing_run_has_six_lines_a_failure_and_one_json_document(shop):
     assert (shop / document["folder"] / "verdict.json").exists()
     for columns in (80, 200):
         compare(typed(shop, "synthprobe", "incident", "list", columns=columns).stdout, f"incident_list_{columns}.txt")
+    assert typed(shop, "synthprobe", "incident", "list", columns=0).stdout, "a terminal that says it has no width"
+
+
+def test_a_run_whose_output_is_closed_is_judged(shop, shell_environ):
+    command = f"{sys.executable} -m synthprobe run <&- >&- 2>&-"
+    ran = subprocess.run(["sh", "-c", command], cwd=shop, env={**os.environ, **shell_environ}, timeout=100, check=False)
+    assert ran.returncode == 1
 
 
 def test_pytest_says_the_same_on_a_terminal_with_a_bar_while_it_runs(shop):

@@ -232,6 +232,21 @@ class TestCase(unittest.TestCase):
     def test_case_fails(self):
         self.assertEqual(1, 2)
 
+    @unittest.expectedFailure
+    def test_case_passes_unexpectedly(self):
+        self.assertTrue(self.id())
+
+    @unittest.expectedFailure
+    def test_case_fails_as_expected(self):
+        self.assertFalse(self.id())
+
+    def test_case_skips(self):
+        raise unittest.SkipTest("not on Sundays")
+
+def test_asks_for_a_name_that_an_answer_has_not(target):
+    from synthprobe.journey.response import Response
+    assert Response(None, {}, b"").url
+
 def test_sound():
     with pytest.raises(ZeroDivisionError):
         1 / 0 == 2
@@ -318,6 +333,10 @@ EXPECTED = {
     "test_case_returns": ("unknown", "It returned False"),
     "test_case": ("passed", ""),
     "test_case_fails": ("failed", "1 != 2"),
+    "test_case_passes_unexpectedly": ("unknown", "marked as expected to fail and passed"),
+    "test_case_fails_as_expected": ("skipped", "It is expected to fail"),
+    "test_case_skips": ("skipped", "not on Sundays"),
+    "test_asks_for_a_name_that_an_answer_has_not": ("unknown", "An answer has no 'url'"),
     "test_elsewhere": ("passed", ""),
     "test_sound": ("passed", ""),
     "test_subtest": ("failed", "1 == 2"),
@@ -332,6 +351,7 @@ def test_a_test_that_cannot_have_failed_is_never_passed_f85(project):
     for name, (outcome, words) in EXPECTED.items():
         result = ran.results[name]
         assert (result.outcome, words in result.cause) == (outcome, True), (name, result.outcome, result.cause)
+    assert ran.results["test_case_skips"].cause == "not on Sundays"
     frozen = ran.results["test_of_frozen_time"]
     assert (frozen.started_at.year > 2020, frozen.steps[0].duration_s > 0, frozen.duration_s < 60) == (True,) * 3
     tries = [result for result in ran.all_results if result.journey.id.endswith("tried_again_within_its_report")]

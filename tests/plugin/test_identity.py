@@ -87,3 +87,51 @@ def test_parameters_keep_their_names_in_every_process_and_share_no_evidence(proj
     assert all(place.isascii() for place in places)
     first.folder.rename(project.root / "first")
     assert historic(project.run(environ={"PYTHONHASHSEED": "7"})) == history
+
+
+BLOCKS = """
+import pytest
+
+class Block(pytest.Collector):
+    def collect(self):
+        yield from (Check.from_parent(self, name=name) for name in ("opens", "shuts"))
+
+class Check(pytest.Item):
+    def runtest(self):
+        assert (self.parent.name, self.name) != ("cart", "opens"), "the cart is shut"
+
+class Checks(pytest.File):
+    def collect(self):
+        yield from (Block.from_parent(self, name=name) for name in self.path.read_text().split())
+
+def pytest_collect_file(file_path, parent):
+    return Checks.from_parent(parent, path=file_path) if file_path.suffix == ".checks" else None
+"""
+
+
+def test_what_a_plugin_of_the_project_collects_is_a_journey_by_its_blocks_and_runs_beside_fixtures(project):
+    (project.root / "conftest.py").write_text(BLOCKS)
+    project.journeys("cart\nbank\n", "shop.checks")
+    project.journeys(
+        "import pytest\n@pytest.fixture(scope='session', autouse=True)\ndef whole(): yield\n"
+        "def test_it(target):\n    assert target\n",
+        "test_a.py",
+    )
+    ran = project.run()
+    assert {result.journey.id: (result.outcome, result.cause) for result in ran.all_results} == {
+        "journeys/test_a.test_it": ("passed", ""),
+        "journeys/shop.checks.cart.opens": ("failed", "the cart is shut"),
+        "journeys/shop.checks.cart.shuts": ("passed", ""),
+        "journeys/shop.checks.bank.opens": ("passed", ""),
+        "journeys/shop.checks.bank.shuts": ("passed", ""),
+    }, ran.output
+    assert len(historic(ran)) == 5
+
+
+def test_two_files_that_python_takes_for_one_module_are_named(project):
+    for folder in ("a", "b"):
+        (project.root / "journeys" / folder).mkdir()
+        project.journeys("def test_it(target):\n    assert target\n", f"{folder}/test_same.py")
+    results = {result.journey.id: result for result in project.run().all_results}
+    cause = results["journeys/b/test_same.py"].cause
+    assert all(word in cause for word in ("mismatch", "a/test_same.py", "b/test_same.py", "unique basename")), cause

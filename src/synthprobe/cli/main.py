@@ -8,6 +8,7 @@ import gc
 import importlib
 import io
 import json
+import os
 import sys
 from typing import Annotated, Any
 
@@ -191,7 +192,10 @@ def _collect_rarely() -> None:
 
 
 def _print_anywhere() -> None:
-    """Let standard output take every sign, whatever its encoding: ours have a plain form, others become escapes."""
+    """Let standard output take every sign: ours have a plain form, others become escapes; a closed one takes all."""
+    for name in ("stdin", "stdout", "stderr"):  # in this order a closed one gets its own number again
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     codecs.register_error("synthprobe", _in_signs)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -58,9 +58,9 @@ def _plain_segments(segments: Iterable[Segment]) -> Iterator[Segment]:
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """Open a console; in a log, which has no width, a table gets `LOG_COLUMNS` unless ``COLUMNS`` says otherwise."""
+    """Open a console; where nothing says how wide it is, as in a log, a table gets `LOG_COLUMNS`."""
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
-    if not console.is_terminal and "COLUMNS" not in ENVIRONMENT:
+    if console.width < 1 or (not console.is_terminal and "COLUMNS" not in ENVIRONMENT):
         console.width = LOG_COLUMNS
     console.push_render_hook(_PlainText())
     return console

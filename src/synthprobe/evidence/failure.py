@@ -324,8 +324,9 @@ def _text(error: BaseException) -> str:
 
 
 def _raised_by_us(error: BaseException) -> bool:
-    """Whether synthprobe, Playwright or its fixtures broke, and not an expectation of theirs."""
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    """Whether synthprobe, Playwright or its fixtures broke, and not an expectation of theirs, or who asks wrongly."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name != "__getattr__"]
+    modules = [frame.f_globals.get("__name__", "") for frame in frames]
     name = modules[-1] if modules else ""
     if isinstance(error, OSError) and error.filename and name.startswith("playwright."):
         return False  # a file that the journey named

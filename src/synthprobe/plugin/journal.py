@@ -236,7 +236,7 @@ class Journal:
     def _unreadable(self, path: str, report: str) -> Failure:
         text = self._redactor.text(capped(report))
         lines = [line for line in text.splitlines() if line.strip()]
-        last = next((line for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")
+        last = next((line for line in reversed(lines) if line.startswith("E ")), " ".join(map(str.strip, lines)))
         message = f"{path} could not be read as journeys: {last.removeprefix('E ').strip()}"
         return Failure(kind="journey file", ours=True, message=message, detail=text, phase="collection", place=path)
 

@@ -120,9 +120,8 @@ def _read(item: pytest.Item) -> Journey:
     title = given.get("title") or words.title or (doc.splitlines()[0].rstrip(".") if doc else "")
     shown = f" {suffix}" if suffix and not (title == words.title and words.has_parameters) else ""
     file = _relative(item.path, project_root(item.config))
-    within = item.listchain() if getattr(item, "cls", None) is not None else ()
-    classes = [node.name for node in within if isinstance(node, pytest.Class)]
-    path = ".".join([file.removesuffix(".py"), *classes, name])
+    within = [node.name for node in item.listchain()[:-1] if node.parent and node.parent.path == item.path]
+    path = ".".join([file.removesuffix(".py"), *within, name])
     return Journey(
         id=str(given.get("id") or path) + suffix,
         node_id="::".join([file, *item.nodeid.split("::")[1:]]),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from unittest import SkipTest
+from unittest import SkipTest, TestCase
 
 import pytest
 
@@ -20,6 +20,8 @@ from synthprobe.plugin.inside_pytest import junit_writer, printed_sections
 from synthprobe.records.plain_text import plain_line, plain_text
 from synthprobe.records.result import JUNIT_PLACE, Failure
 from synthprobe.report.junit import in_words_of_junit
+
+_UNEXPECTED = "Unexpected success"
 
 
 class BareReports:
@@ -112,12 +114,18 @@ def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Re
         ]
 
 
+def is_unexpected_success(item: pytest.Item, error: BaseException | None) -> bool:
+    """Whether unittest says so that a test passed which is marked by `expectedFailure`; nothing was raised in it."""
+    is_case = issubclass(getattr(item, "cls", None) or object, TestCase)
+    return is_case and isinstance(error, pytest.fail.Exception) and str(error).startswith(_UNEXPECTED)
+
+
 def counted_as_failed(report: pytest.TestReport) -> Failure:
     """Why a phase failed in which nothing was raised."""
     why = report.longreprtext.strip() or "no reason was given"
     message = f"Its {report.when} raised nothing, and a plugin counts it as failed: {why}"
-    if why.startswith("[XPASS"):
-        message = f"It is marked as expected to fail and passed: {why}. Remove its xfail marker."
+    if why.startswith(("[XPASS", _UNEXPECTED)):
+        message = f"It is marked as expected to fail and passed: {why}. Remove its mark."
     return Failure(kind="journey error", ours=True, message=message, detail=why, phase=report.when or "call")
 
 
@@ -144,7 +152,7 @@ def reason_of_skip(report: pytest.TestReport | pytest.CollectReport, error: Base
     else:
         reason = f"It is expected to fail: {getattr(report, 'wasxfail', '') or 'no reason was given'}"
     cause = error.__context__ if error is not None else None
-    if isinstance(cause, Exception):
+    if isinstance(cause, Exception) and not isinstance(cause, SkipTest):
         reason += f" (it was skipped when this broke: {(str(cause) or type(cause).__name__).splitlines()[0]})"
     return capped(reason)
 

@@ -41,6 +41,7 @@ from synthprobe.plugin.reports import (
     counted_as_failed,
     hide_frames,
     is_skip,
+    is_unexpected_success,
     journey_place,
     reason_of_skip,
     redact_report,
@@ -295,6 +296,7 @@ class JourneySession:
             # a plugin may have tried it again meanwhile, and reports that; or have taken its failure away
             error = error if attempt is self.attempt and error is not None else self.attempt.raised
             attempt = self.attempt
+        error = None if is_unexpected_success(item, error) else error
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)  # once more: others add to it
         if attempt is None or JOURNEY not in item.stash:
             return report
