@@ -45,7 +45,7 @@ def body(answer):
 @pytest.mark.parametrize("way", STATED)
 def test_an_error_is_known_in_whatever_way_it_is_stated(way):
     answer, (code, message) = STATED[way]
-    assert call_of(json.dumps(ASKED), body(answer)) == ("stock.read", True, code, message)
+    assert call_of("", json.dumps(ASKED), body(answer)) == ("stock.read", True, code, message)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_an_error_is_known_in_whatever_way_it_is_stated(way):
     ],
 )
 def test_what_states_no_error_is_none(answer):
-    assert call_of(json.dumps(ASKED), body(answer)) == ("stock.read", False, "", "")
+    assert call_of("", json.dumps(ASKED), body(answer)) == ("stock.read", False, "", "")
 
 
 @pytest.mark.parametrize("ids", [("first", "second"), (None, None)], ids=["by its id", "by its place"])
@@ -71,7 +71,22 @@ def test_of_a_batch_the_operation_is_named_that_went_wrong(ids):
     asked = [{**ASKED, "id": name, "method": method} for name, method in zip(ids, ("a.read", "b.lock"), strict=True)]
     answers = [{"id": ids[0], "result": 1}, {"id": ids[1], "error": {"code": 9, "message": "Locked"}}]
     given = answers[::-1] if ids[0] else answers
-    assert call_of(json.dumps(asked), body(given)) == ("b.lock", True, "9", "Locked")
+    assert call_of("", json.dumps(asked), body(given)) == ("b.lock", True, "9", "Locked")
+
+
+@pytest.mark.parametrize(
+    ("url", "sent", "operation"),
+    [
+        ("http://t/?_task=stock&_action=lock&_row=17", "", "stock.lock"),
+        ("http://t/ajax.php?id=4", "action=save_row&id=4&do=2", "save_row"),
+        ("http://t/rpc?action=call", json.dumps(ASKED), "stock.read"),
+        ("http://t/list?transaction=x&action=17&op=a%20b&do=%3Cb%3E", "", ""),
+        ("http://t/list?action=" + "a" * 60, "", ""),
+        ("http://t/notes", json.dumps({"action": "save"}), ""),
+    ],
+)
+def test_what_a_front_controller_is_told_to_do_is_the_operation(url, sent, operation):
+    assert call_of(url, sent).operation == operation
 
 
 def asked(answer, redactor, status=200):

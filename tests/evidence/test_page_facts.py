@@ -65,6 +65,10 @@ def desk(browser, base_url):
     yield context.new_page()
     context.close()
 
+def test_idle():
+    with step("count the files"):
+        assert os.listdir(".")
+
 def test_shared(desk):
     desk.goto("/inside")
     assert desk.evaluate(LAST) == 401
@@ -188,6 +192,11 @@ def test_what_is_refused_in_a_journey_that_passes_is_kept_beside_where_a_passwor
     assert [(answer.path, answer.status) for answer in results["shared"].facts.answers] == [("/Bearer", 401)]
     (stated,) = [answer.stated for answer in passed.facts.answers if answer.path == "/said"]
     assert stated.code == "too_early", "an error that is always stated is usual"
+
+
+def test_it_is_known_of_a_journey_that_passes_whether_it_asked_the_target(results):
+    asked = {name: results[name].asked_target for name in ("passing", "shared", "idle")}
+    assert asked == {"passing": True, "shared": True, "idle": False}
 
 
 def test_what_a_page_throws_is_known_of_a_journey_that_passes_too(results):

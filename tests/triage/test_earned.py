@@ -154,6 +154,9 @@ def test_a_gateway_that_answers_others_well_is_not_unreachable():
     found = triage(msgspec.structs.replace(lone, peers=tuple(others)))
     assert found.candidate == "unknown"
     assert "504" in found.why
+    elsewhere = Peer(journey="queue", outcome="passed", asked_target=False)
+    found = triage(msgspec.structs.replace(lone, peers=(others[0], elsewhere)))
+    assert found.candidate == "infra", "who does not ask the target does not know whether it answers"
 
 
 def test_what_a_page_of_an_error_says_is_read_as_its_answer():

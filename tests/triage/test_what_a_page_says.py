@@ -43,6 +43,37 @@ def test_a_complaint_is_said_before_headings_and_of_those_more_than_the_sites_na
     assert 'has link "Place 0"' in explained(missed("page", *LONG, links[0], locator=locator))
 
 
+def test_of_a_chain_what_is_not_there_is_compared_and_not_what_stands_around_it():
+    def instead(*outline, within="grid"):
+        locator = f'get_by_role("{within}", name="Stock").get_by_role("row", name="Spare radio").get_by_role("button")'
+        return explained(missed("page", *LONG, *outline, locator=locator))
+
+    rows = ('row "Anchor 4"', 'row "Rope 7"')
+    assert 'has row "Anchor 4", "Rope 7"' in instead('grid "Stock":', *rows)
+    assert "came later" not in instead('grid "Stock":', *rows, "button")
+    assert 'has row "Spare radios"' in instead('grid "Stock":', *rows, 'row "Spare radios"')
+    assert 'has grid "Stocks"' in instead('grid "Stocks":', *rows), "the outermost is not there"
+
+
+def test_a_control_of_another_name_is_told_where_it_did_not_stand_there_before():
+    def instead(*unusual, sought="Lager", exact=""):
+        controls = ('button "\uf0c0 Bestände"', *(f'button "Knopf {number}"' for number in range(4)))
+        outline = dict.fromkeys((*LONG, *controls, *unusual))
+        page = missed("page", *outline, locator=f'get_by_role("button", name="{sought}"{exact})')
+        facts = page.results[-1].facts
+        known = (replace(facts.pages[-1], unusual=unusual),)
+        return explained(replace(page, results=(replace(page.results[-1], facts=replace(facts, pages=known)),)))
+
+    assert 'has button "Bestände", which did not stand there before' in instead('button "\uf0c0 Bestände"')
+    assert "Bestände" not in instead()
+    assert "Bestände" not in instead('button "\uf0c0 Bestände"', "alert: Zu viele Anfragen"), (
+        "it complains of something"
+    )
+    assert r'has button "\uf0c0 Bestände"' in instead(sought="Bestände", exact=", exact=True"), (
+        "the sign is the difference"
+    )
+
+
 def test_a_page_of_a_refusal_says_why_and_not_the_sites_name():
     page = missed("page", *LONG, "paragraph: You are not authorized to access this page.", before=(LET_IN,))
     page = with_answer(

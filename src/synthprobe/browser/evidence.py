@@ -29,6 +29,7 @@ from synthprobe.browser.network import (
     pages_of,
     pending_requests,
     seen_page,
+    started_at,
 )
 from synthprobe.browser.recording import ContextRecording, hold_client_traces
 from synthprobe.browser.trace import DOWNLOADS, learn_from_contents, learn_from_downloads, learn_from_folder
@@ -224,6 +225,12 @@ class BrowserEvidence:
         """A step begins: what is done from now on stands under its title in the trace; its end without one."""
         for recording in self._recordings:
             recording.group(title)
+
+    def has_asked(self, since: datetime) -> bool:
+        """Whether a page asked for anything since then."""
+        latest = (line for recording in self._recordings for line in recording.network_lines()[-1:])
+        times = [started_at(json.loads(line)["snapshot"]) for line in latest]
+        return any(at is None or at >= since for at in times)
 
     def odd_requests(
         self, since: datetime, until: datetime, describe: Callable[[Mapping[str, str]], AnswerSource]

@@ -62,7 +62,7 @@ def network_request(
     is_data = snapshot.get("_resourceType") in _DATA and 0 < response.get("status", 0) < 400
     content = response.get("content") or {}
     is_data = is_data and content.get("size", 0) <= _MOST_READ
-    call = call_of(posted[0], body_of(content, read) if is_data else b"")
+    call = call_of(request["url"], posted[0], body_of(content, read) if is_data else b"")
     return NetworkRequest(
         method=request["method"],
         url=request["url"],
@@ -79,7 +79,7 @@ def network_request(
         operation=call.operation,
         stated=StatedError(code=call.code, message=call.message) if call.is_error else None,
         phases={_PHASES[name]: float(ms) for name, ms in timings.items() if name in _PHASES and float(ms or -1) > 0},
-        at=_time(snapshot.get("startedDateTime", "")),
+        at=started_at(snapshot),
     )
 
 
@@ -97,9 +97,10 @@ def body_of(body: Mapping[str, Any], read: Callable[[str], bytes]) -> bytes:
     return text.encode()
 
 
-def _time(written: str) -> datetime | None:
+def started_at(snapshot: Mapping[str, Any]) -> datetime | None:
+    """When a request of a trace was sent."""
     with suppress(ValueError):
-        return datetime.fromisoformat(written)
+        return datetime.fromisoformat(snapshot.get("startedDateTime", ""))
     return None
 
 
@@ -206,7 +207,7 @@ def late_requests(page: Page, describe: Callable[[Mapping[str, str]], AnswerSour
                 content_type=response.headers.get("content-type", "").split(";")[0].strip(),
                 credentials=credentials_sent(request.headers, *sent),
                 account=account_sent(*sent),
-                operation=call_of(sent[0]).operation,
+                operation=call_of(request.url, sent[0]).operation,
                 at=datetime.fromtimestamp(request.timing["startTime"] / 1000, UTC),
             )
 

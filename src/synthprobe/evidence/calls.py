@@ -1,6 +1,7 @@
 """Calls that many operations share an address for: which one is asked for, and an error that the status hides.
 
-Read are JSON-RPC, GraphQL, SOAP, and answers with a field that says whether they succeeded.
+Read are JSON-RPC, GraphQL, SOAP, queries and forms with a field such as ``action``, and answers with a field that says
+whether they succeeded.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 from synthprobe.records.plain_text import without_markup
 
 _OPERATION = re.compile(r"[A-Za-z_][\w./:-]{0,99}")
+_NAMES_IT = re.compile(r"_?(?:action|task|do|op|cmd|command|controller|route)")
+"""Fields of a query or a form by which a front controller is told what to do."""
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z_/-]{0,39}")
 _GRAPHQL = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)")
 
 _LARGEST = 200_000
+_MOST_FIELDS = 200
 _WIDTH = 200
 _HINTS = (b'"error', b'"success"', b'"ok"', b'"status"', b"Fault")  # most answers hold none, and are not read
 _CODES = ("code", "errorCode", "error_code", "type", "name")
@@ -39,10 +45,10 @@ class Call(NamedTuple):
     message: str = ""
 
 
-def call_of(sent: str, body: bytes = b"") -> Call:
+def call_of(url: str, sent: str = "", body: bytes = b"") -> Call:
     """The operation that was asked for, and the error that the body of an answer below 400 states."""
     asked = _read(sent)
-    call = Call(_operation(asked))
+    call = Call(_operation(asked) or _by_fields(urlsplit(url).query) or ("" if asked else _by_fields(sent)))
     if len(body) > _LARGEST or not any(hint in body for hint in _HINTS):
         return call
     text = body.decode("utf-8", "replace").lstrip("\ufeff \r\n\t")
@@ -69,6 +75,14 @@ def _operation(asked: Any) -> str:
     query = _GRAPHQL.match(str(asked.get("query", "")))
     named = asked.get("method") if "params" in asked else asked.get("operationName") or (query and query[1])
     return named if isinstance(named, str) and _OPERATION.fullmatch(named) else ""
+
+
+def _by_fields(fields: str) -> str:
+    """What a query or a form names as the operation, in its order."""
+    with suppress(ValueError):
+        named = dict(parse_qsl(fields, max_num_fields=_MOST_FIELDS))
+        return ".".join(v for name, v in named.items() if _NAMES_IT.fullmatch(name) and _PLAIN_WORD.fullmatch(v))
+    return ""
 
 
 def _failed(call: Call, answer: Any) -> Call:

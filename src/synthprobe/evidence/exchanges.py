@@ -85,7 +85,7 @@ def record_exchange(
     sent_type = next((v for k, v in request_headers.items() if k.lower() == "content-type"), "")
     timing = next((v for k, v in response_headers.items() if k.lower() == "server-timing"), "")
     received = response_body[: BODY_LIMIT * 4].decode("utf-8", "replace")
-    call = call_of(sent, response_body if 0 < status < 400 else b"")
+    call = call_of(url, sent, response_body if 0 < status < 400 else b"")
     return Exchange(
         step=redactor.text(step),
         method=method,

@@ -62,6 +62,7 @@ class Attempt:
         self.settled = False
         self.evidence: tuple[Evidence, ...] = ()
         self.facts: Facts | None = None
+        self.asked_target = True
         self.passed_at: datetime | None = None
         self.waterfall: tuple[SeenRequest, ...] = ()
         self.console: tuple[str, ...] = ()
@@ -164,6 +165,7 @@ class Journal:
             odd = browser.odd_requests(begun, ended, self._describe) if browser is not None else []
             thrown = self._redactor.record(browser.page_errors()) if browser is not None else []
             asked = [exchange for exchange in self._exchanges if exchange.started_at <= ended]
+            attempt.asked_target = bool(asked) or (browser is not None and browser.has_asked(begun))
             attempt.facts = usual_facts(
                 asked, self._redacted(odd), thrown, site=self._target.base_url, describe=self._describe
             )
@@ -201,6 +203,7 @@ class Journal:
             worker=self._worker,
             repeat=self._repeat(attempt.journey),
             facts=attempt.facts,
+            asked_target=attempt.asked_target,
             waterfall=attempt.waterfall,
             console=attempt.console,
         )

@@ -91,8 +91,8 @@ class Exchange(Struct, frozen=True, kw_only=True):
         size: bytes of the answer's body after decoding.
         error: why there was no answer, as a sentence.
         account: the account that it logged in as, where it sent its name.
-        operation: which of many an address serves it asks for: the method of JSON-RPC, the operation of GraphQL; of a
-            batch the first that went wrong.
+        operation: which of many an address serves it asks for: the method of JSON-RPC, the operation of GraphQL, what a
+            front controller is told to do; of a batch the first that went wrong.
         stated: the error that it states in an answer below 400.
     """
 

@@ -258,6 +258,7 @@ class Result(Struct, frozen=True, kw_only=True):
         worker: the xdist worker, ``main`` without xdist.
         repeat: the command that repeats this journey here.
         facts: the evidence in short, when it did not pass.
+        asked_target: whether it asked the target anything by ``page`` or ``api``, as far as is known.
         trace_id: 32 hexadecimal digits that name this attempt in the target's traces; empty when nothing ran.
         span_id: 16 hexadecimal digits of the attempt as a whole.
         backend_trace: where the attempt opens in the target's own tracing tool; empty when it has none.
@@ -284,6 +285,7 @@ class Result(Struct, frozen=True, kw_only=True):
     worker: OwnName = "main"
     repeat: str = ""
     facts: Facts | None = None
+    asked_target: bool = True
     trace_id: OwnName = ""
     span_id: OwnName = ""
     backend_trace: str = ""

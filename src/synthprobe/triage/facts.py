@@ -96,6 +96,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     waits: frozenset[tuple[str, str]] = frozenset()
     is_answered: bool = False
     in_vain: frozenset[str] = frozenset()
+    asked_target: bool = True
 
 
 class TriageFacts(Struct, frozen=True, kw_only=True):
@@ -122,6 +123,11 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     mutates: tuple[str, ...] = ()
     begins: bool = False
     site: str = ""
+
+    @property
+    def witnesses(self) -> tuple[Peer, ...]:
+        """The other journeys that tell whether the target answers: one that passes without it does not."""
+        return tuple(peer for peer in self.peers if peer.asked_target or peer.outcome != "passed")
 
     @property
     def targets_words(self) -> str:
@@ -368,6 +374,7 @@ def _peer(other: JourneyVerdict) -> Peer:
             next((s.checks for s in reversed(steps) if s.checks and s.status == "failed"), ""),
             last.failure.finding if last and last.failure else None,
         ),
+        asked_target=last is None or last.asked_target,
         has_changed=other.outcome == "passed" and bool(other.journey.mutates),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
         kept_out=last is not None and is_kept_out(last.facts or Facts(), broken),

@@ -72,7 +72,7 @@ def _certificate(f: TriageFacts) -> str:
 
 
 def _unreachable(f: TriageFacts) -> str:
-    if f.led_away or any(peer.outcome == "passed" for peer in f.peers):
+    if f.led_away or any(peer.outcome == "passed" for peer in f.witnesses):
         return ""  # what answers others well is reached, so this one request breaks or hangs in it, or went elsewhere
     refusal = f.finding.refusal
     if f.kind in NOT_REACHED and not f.is_elsewhere and not (refusal and refusal.status):
@@ -217,7 +217,7 @@ def _lacks_resource(f: TriageFacts) -> str:
 
 
 def _server_error(f: TriageFacts) -> str:
-    if len(f.peers) > 1 and all(peer.outcome == "failed" for peer in f.peers):
+    if len(f.witnesses) > 1 and all(peer.outcome == "failed" for peer in f.witnesses):
         return ""  # whatever is asked is refused, so it may as well be what all of it needs
     found = next((a for a in f.unwanted if a.status >= 500 and a.status not in GATEWAYS), None)
     return refused(f, found) if found and not f.is_refused_everywhere(found) else ""

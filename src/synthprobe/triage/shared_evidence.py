@@ -149,8 +149,8 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
         return _BY_GATEWAY.format(gateway)
     if limit := next((status for status in statuses if status in LIMITS), 0):
         return f"answered {limit}, whatever is asked"
-    failing = [peer for peer in facts.peers if peer.outcome == "failed"]
-    if failing and len(failing) == len([peer for peer in facts.peers if peer.outcome not in {"skipped", "unknown"}]):
+    judged = {peer.outcome for peer in facts.witnesses} - {"skipped", "unknown"}
+    if judged == {"failed"}:
         first = next((a for a in broken if a.status >= 500), None)
         return f"every journey is answered {first.status}" if first else ""
     return ""

@@ -49,6 +49,8 @@ _COMPLAINS = re.compile(
 NO_RIGHT = re.compile(r"\b(denied|forbidden|not (allowed|authori[sz]ed|permitted))\b", re.IGNORECASE)
 """English words by which somebody may not do or see something."""
 
+_LINK = re.compile(r"(?<=\))\.(?=get_by_|locator\()")
+"""What stands between two locators of a chain, of which each is looked for in the one before."""
 _IN_QUOTES = re.compile(r"""(['"])(.+?)(?<!\\)\1""")
 _NO_ANSWER = {
     "refused": "refused the connection",
@@ -222,8 +224,10 @@ def _instead(f: TriageFacts) -> str:
     page = f.evidence.pages[-1]
     if any(_is_shown(f, a) for a in refusals(f)):
         return ""  # its words are told with the answer that it is
-    role, name = element(sought.locator.partition(").")[0].rstrip(")") + ")")  # of a chain the outermost
     there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
+    standing = {(part["role"], part["name"]) for part in there}
+    links = [element(f"{link.partition(').')[0].rstrip(')')})") for link in _LINK.split(sought.locator)]
+    role, name = next((link for link in links if link not in standing), links[-1])  # of a chain what is there misses it
     alike = [
         (part["role"], part["name"])
         for part in there
@@ -235,18 +239,29 @@ def _instead(f: TriageFacts) -> str:
         names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=like) if name else []
         if names:
             kind = next(kind for kind, n in candidates if n == names[0])
-            if (kind, names[0]) == (role, name):
+            if (kind, names[0]) == (role, name) and len(links) == 1:
                 return "; it came later"
-            return f'; the page {page.path} has {kind} "{names[0][:_QUOTED]}"'
+            return f'; the page {page.path} has {kind} "{_legible(names[0], name)}"'
+    fresh = [n for r, n in alike if any(line.startswith(f'{r} "{n}"') for line in page.unusual or ())]
+    if fresh and len(fresh) <= _FEW and not complaints(f):
+        named = " and ".join(f'"{_legible(n)}"' for n in fresh)
+        return f"; the page {page.path} has {role} {named}, which did not stand there before"
     warned = next(iter(complaints(f)), "")
     if page.asks_password and any(a in f.log_ins for a in f.unwanted) and _refuses_log_in(warned):
         return f"; the page {page.path} asks for a password again"  # its words are told with the log-in
     if warned:
         return f'; the page {page.path} says "{_bare(warned)}"'
     if alike and len(alike) <= _FEW:
-        shown = ", ".join(f'"{n}"' for _, n in alike)
+        shown = ", ".join(f'"{_legible(n)}"' for _, n in alike)
         return f"; the page {page.path} has {role} {shown}"
     return f"; the page {page.path} says {_quoted(f) or 'nothing'}"
+
+
+def _legible(name: str, sought: str = "") -> str:
+    """A name without the signs of an icon font, unless nothing else tells it from what was looked for."""
+    bare = "".join(filter(str.isprintable, name)).strip()
+    whole = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
+    return (whole if bare == sought else bare)[:_QUOTED]
 
 
 def _quoted(f: TriageFacts) -> str:
