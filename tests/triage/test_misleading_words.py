@@ -52,6 +52,28 @@ def test_a_log_in_is_where_a_password_was_sent_and_never_a_word_in_a_path(path):
     assert triage(facts(replace(refused, credentials=""))).rule == "forbidden"
 
 
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        ("Benutzername oder Kennwort ist falsch.", "account-refused"),
+        ("Ungültige Zugangsdaten", "account-refused"),
+        ("Identifiants invalides", "account-refused"),
+        ("Usuario o contraseña incorrectos", "account-refused"),
+        ("Gebruikersnaam of wachtwoord is onjuist", "account-refused"),
+        ("Ihr Konto wurde gesperrt", "account-state"),
+        ("Votre compte est désactivé", "account-state"),
+        ("Die Verbindung zum Anmeldeserver ist fehlgeschlagen", "nothing-fits"),
+        ("Échec de la connexion au serveur", "nothing-fits"),
+        ("Zu viele fehlgeschlagene Versuche", "nothing-fits"),
+        ("Ungültige Anfrage", "nothing-fits"),
+    ],
+)
+def test_a_log_in_is_refused_in_other_languages_too_and_a_server_that_is_away_is_none(words, rule):
+    refused = answered("POST", "/tuer", 401, reason=words, credentials="password")
+    assert triage(facts(refused)).rule == rule
+    assert triage(facts(replace(refused, credentials=""))).rule not in {"account-refused", "account-state"}
+
+
 def test_a_slow_list_is_no_slow_log_in_and_a_slow_write_proves_no_lock():
     slow_list = triage(facts(answered(path="/authors", duration_ms=1600.0), kind="deadline"))
     assert "log-in" not in slow_list.why

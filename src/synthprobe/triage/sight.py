@@ -12,6 +12,7 @@ from synthprobe.records.plain_text import without_markup
 from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.facts import TriageFacts, is_not_opened
 from synthprobe.triage.fingerprint import is_bare
+from synthprobe.triage.log_in_words import OF_ACCOUNT, OF_LOG_IN
 from synthprobe.words import contradiction, cut_to, element, first_line, looked_for, shown_ms
 
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
@@ -23,21 +24,6 @@ _PIECES = {"text", "strong", "emphasis", "code"}
 _FIELDS = {"textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider", "checkbox", "radio", "switch"}
 _FORBIDS = ("csp", "mixed-content", "corp-", "coep-", "coop-")
 """What a browser calls its reasons: the site's Content-Security-Policy, HTTP in HTTPS, isolation of origins."""
-_HELD = r"(account|password|user|log-?in|subscription|membership|licen[cs]e)"
-_ENDED = r"(expired|locked|disabled|suspended|blocked|deactivated)"
-OF_ACCOUNT = re.compile(
-    rf"\b{_HELD}\b.{{0,40}}\b{_ENDED}|\b{_ENDED}\b.{{0,20}}\b{_HELD}|must change|change (your|the) password",
-    re.IGNORECASE,
-)
-OF_LOG_IN = re.compile(
-    r"invalid[ _]((?!client)\w+[ _]){0,3}(user|log|cred|grant|pass|acc)"
-    r"|(incorrect|wrong|bad|unknown|correct) (\w+ ){0,3}(user|log|cred|pass|e-?mail|acc)"
-    r"|(do|does|did) not match|authentication failed|log-?in failed|not recogni[sz]ed"
-    r"|(user|log-?in|pass\w+|credentials|e-?mail)[^.;:!?]{0,60} (is|are|was|were) (wrong|incorrect|invalid|unknown)",
-    re.IGNORECASE,
-)
-"""Words in which a log-in is refused: for the state of an account, or for what was sent."""
-
 _COMPLAINS = re.compile(
     r"\b(can(no|'|’)?t|can not|could ?n[o'’]t|unable|must|invalid|required|missing|denied|forbidden|fail(s|ed)|wrong"
     r"|expired|exceed(s|ed)|locked|refused|unavailable"
