@@ -244,7 +244,7 @@ def test_a_page_listens_to_every_websocket_and_speaks_over_declared_ones_f71(gua
             assert heard == [["welcome", "subscribe"], ["welcome"], ["welcome"]]
         failure = guard.explain(Failure(kind="expectation", ours=False, message="7 is still there", detail=""))
     assert messages.messages == {"/board/live": ["subscribe"] * 2, "/orders": [], "/orders%2flive": []}
-    assert (failure.kind, failure.ours) == ("read-only", True)
+    assert (failure.kind, failure.ours) == ("configuration", True)
     assert 'websocket_paths = ["/orders"]' in failure.message
     messages.messages.clear()
     guarded[0].guard.mutates = ["incident"]

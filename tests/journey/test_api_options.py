@@ -146,9 +146,8 @@ def test_the_requests_session_itself_keeps_wall_pace_and_deadline_f71(tmp_path, 
         assert time.monotonic() - began < 3, "the target's own deadline holds"
         assert len(json.loads((tmp_path / "pace-requests.json").read_text())) == 3
         for send in (api.session.get, api.get):
-            with pytest.raises(TargetError) as caught:
+            with pytest.raises(ConfigurationError, match="'127.0.0.2' is not one"):
                 send("http://127.0.0.2:9/x")
-            assert caught.value.kind == "egress"
         assert api.exchanges == [], "nothing was sent, so nothing is told as unanswered"
         monkeypatch.setenv("http_proxy", url)
         for change in ({"proxies": {"http": url}}, {"trust_env": True}):

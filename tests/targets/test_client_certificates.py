@@ -188,7 +188,7 @@ def test_browsers_show_it_the_wall_stays_and_no_key_is_kept_f80(authority, serve
         "test_api": good,
         "test_page": good,
         "test_client": good,
-        "test_page_elsewhere": ("failed", "egress"),
+        "test_page_elsewhere": ("unknown", "configuration"),
         "test_page_of_another": ("failed", "tls"),
     }, done.output
     assert other.names == []

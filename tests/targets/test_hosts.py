@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser, Error
 
-from synthprobe import Api, ConfigurationError, Target, TargetError
+from synthprobe import Api, ConfigurationError, Target
 from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.browser.installation import find_browser
 from synthprobe.browser.wall import GuardedBrowser, launch_arguments
@@ -89,7 +89,7 @@ def test_ipv6_addresses_are_hosts_like_others_f71(chromium):
     with answering(OfIPv6, "::1") as server, answering(ThreadingHTTPServer, "127.0.0.1") as other:
         target = Target(base_url=f"http://[::1]:{server.server_port}", name="six")
         Api(target, Redactor()).get("/session").expect(200)
-        with pytest.raises(TargetError, match="127.0.0.1"):
+        with pytest.raises(ConfigurationError, match="127.0.0.1"):
             Api(target, Redactor()).get(f"http://127.0.0.1:{other.server_port}/")
         with guarded(target, chromium) as browser:
             page = browser.new_context(base_url=target.base_url).new_page()

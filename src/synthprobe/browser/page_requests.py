@@ -17,7 +17,7 @@ from synthprobe.evidence.learning import Learner
 from synthprobe.journey import steps
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.steps import correlation_headers, same_host
-from synthprobe.targets.addresses import origin_of, resolve
+from synthprobe.targets.addresses import led_to, origin_of, resolve
 from synthprobe.targets.guardrails import change_refusal, synthetic_headers
 
 _MAX_REDIRECTS = 10
@@ -155,14 +155,14 @@ def _follow(
         if answer.status not in _REDIRECTS or not location:
             return answer
         options.pop("params", None)
-        before, url = url, resolve(location, url)
+        before, url = url, led_to(location, url)
         if origin_of(before) != origin_of(url):
             options["headers"] = _without_credentials(options.get("headers"))
         if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
             method = "GET"
             for name in _BODIES:
                 options.pop(name, None)
-        guard.check(method, url, options.get("headers"), _body_of(options, None))
+        guard.check(method, url, options.get("headers"), _body_of(options, None), led_from=before)
         answer = fetch(url, **{**options, "method": method, "max_redirects": 0})
     if redirects and answer.status in _REDIRECTS:
         raise TargetError("redirects", f"{asked} was redirected more than {redirects} times, last to {url}.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -40,7 +41,7 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import trusting_home
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.records.result import Failure
-from synthprobe.targets.addresses import host_of, matches_host, origin_of
+from synthprobe.targets.addresses import host_of, matches_host, origin_of, read_address
 from synthprobe.targets.guardrails import (
     browser_arguments,
     egress_refusal,
@@ -115,6 +116,7 @@ class GuardedBrowser:
         self._egress: EgressProxy | None = None
         self._faults: dict[str, ProxyFault] = {}
         self._refused: Counter[str] = Counter()
+        self._asked = ""
         self._navigation = ""
         self._change = ""
         self.error_page = ""
@@ -125,7 +127,7 @@ class GuardedBrowser:
         self._refused.clear()
         self._hear_of_proxy()
         self._faults = {}
-        self._navigation = self._change = self.error_page = self._lost = ""
+        self._asked = self._navigation = self._change = self.error_page = self._lost = ""
 
     def notes(self) -> list[str]:
         """What was refused in this attempt, one sentence each host."""
@@ -150,7 +152,7 @@ class GuardedBrowser:
 
     def explain(self, failure: Failure, *, of_page: bool = True) -> Failure:
         """The failure, put down to a refused request or a crash where the journey stood on one."""
-        if failure.phase == "teardown" or failure.kind in {"egress", "read-only"}:
+        if failure.phase == "teardown" or failure.kind in {"egress", "configuration"}:
             return failure
         if of_page and self._lost and failure.kind != "browser":
             text = f"{self._lost}\n{failure.message}"
@@ -160,10 +162,13 @@ class GuardedBrowser:
                 found, ours = Finding(refusal=Refusal(kind=fault.kind, reason=fault.text)), fault.kind == "proxy"
                 text = f"{fault.text}\n{failure.message}"
                 return msgspec.structs.replace(failure, kind=fault.kind, ours=ours, message=text, finding=found)
-        for kind, ours, why in (("egress", False, self._navigation), ("read-only", True, self._change)):
-            if why:
-                return msgspec.structs.replace(failure, kind=kind, ours=ours, message=f"{why}\n{failure.message}")
-        return failure
+        kind, ours = ("egress", False) if self._navigation and not self._asked else ("configuration", True)
+        why = self._asked or self._navigation or self._change
+        return (
+            msgspec.structs.replace(failure, kind=kind, ours=ours, message=f"{why}\n{failure.message}")
+            if why
+            else failure
+        )
 
     def watch(self, browser: Browser) -> Browser:
         """Hold every context this browser opens from now on."""
@@ -300,18 +305,24 @@ class GuardedBrowser:
 
     def _hold(self, context: BrowserContext, base_url: str, own: Mapping[str, str] | None) -> None:
         context.on("requestfailed", self._failed)
-        context.on("page", self._follow)
+        context.on("page", partial(self._follow, base_url))
         _hear_exposed(context)
         guard_client(context.request, base_url, self.guard, self._learner, own)
         hold_messages(context, self.guard, self._refused_change)
 
-    def _follow(self, page: Page) -> None:
+    def _follow(self, base_url: str, page: Page) -> None:
         page.on("crash", self._page_crashed)
         _hear_exposed(page)
         goto = page.goto
 
         def goto_noted(*args: Any, **kwargs: Any) -> Any:
-            answer = goto(*args, **kwargs)
+            try:
+                answer = goto(*args, **kwargs)
+            except Error:
+                read = read_address(str(args[0] if args else kwargs.get("url", "")), base_url)
+                if read is not None and read.protocol in {"http:", "https:"}:
+                    self._asked = self._asked or egress_refusal(self.guard.target, read.href)
+                raise
             is_error = answer is not None and answer.status >= _ERRORS
             self.error_page = f"{answer.url} was answered with {answer.status}" if answer and is_error else ""
             return answer

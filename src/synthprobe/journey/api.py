@@ -31,7 +31,7 @@ from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.targets.addresses import resolve
 from synthprobe.targets.authorities import own_authorities
-from synthprobe.targets.guardrails import egress_refusal, synthetic_headers
+from synthprobe.targets.guardrails import synthetic_headers
 from synthprobe.targets.secrets import Credentials
 from synthprobe.targets.target import Target
 
@@ -130,8 +130,8 @@ class Api:
         Raises:
             TargetError: when the target cannot be reached, breaks the protocol, takes too long, or leads to a host
                 that is not allowed.
-            ConfigurationError: when the target is read-only and the journey declares no change, or an option cannot be
-                used.
+            ConfigurationError: when the journey asks for such a host itself, when the target is read-only and the
+                journey declares no change, or when an option cannot be used.
         """
         _check_options(options)
         url = self._address(path)
@@ -158,9 +158,6 @@ class Api:
                     if prepared.url != asked:
                         answer[1].led_from(self._redactor.url(asked))
                     return answer[1]
-                if why := egress_refusal(self.target, following.url or ""):
-                    redirected = f"{method} {url} was redirected to {following.url}. {why}"
-                    raise TargetError("egress", self._redactor.text(redirected))
                 self.guard.pace_request()
                 prepared = following
                 if not same_host(prepared.url or "", self.target.base_url):
@@ -217,8 +214,8 @@ class Api:
     def _address(self, path: str) -> str:
         try:
             return resolve(path if _ABSOLUTE.match(path) else f"{self.target.base_url}/{path.lstrip('/')}")
-        except TargetError as refusal:
-            raise TargetError("egress", self._redactor.text(str(refusal))) from None
+        except ConfigurationError as refusal:
+            raise ConfigurationError(self._redactor.text(str(refusal))) from None
 
     def _send(
         self,

@@ -79,12 +79,22 @@ class Guard:
         if self._requests and (waited_s := self._requests.wait()) and (recorder := steps.current()):
             recorder.leave_out(waited_s)
 
-    def check(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: Any = None) -> None:
-        """Refuse a request that may not be sent."""
+    def check(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        *,
+        led_from: str = "",
+    ) -> None:
+        """Refuse a request that may not be sent: the journey is at fault, or the target that led to it."""
         if recorder := steps.current():
             recorder.asked += 1
         if why := egress_refusal(self.target, url, headers):
-            raise TargetError("egress", why)
+            if led_from:
+                raise TargetError("egress", f"{led_from} was redirected to {url}. {why}")
+            raise ConfigurationError(why)
         if why := change_refusal(self.target, method, url, self.mutates, headers, body):
             raise ConfigurationError(why)
 

@@ -137,7 +137,8 @@ def resolves(api: Api, host: str = "", *, to: Collection[str] = ()) -> tuple[str
 
     Raises:
         ExpectationError: when there is another address.
-        TargetError: when the name is not known, is not answered in time, or may not be asked for.
+        TargetError: when the name is not known, or is not answered in time.
+        ConfigurationError: when it may not be asked for.
         ConfigurationError: when the target's proxy resolves the name, and this machine does not.
 
     Example:
@@ -167,7 +168,8 @@ def accepts_connections(api: Api, port: int, *, host: str = "") -> None:
         host: an allowed host; the target's own without it.
 
     Raises:
-        TargetError: when the connection is refused, not made in time, or may not be made.
+        TargetError: when the connection is refused, or not made in time.
+        ConfigurationError: when it may not be made.
         ConfigurationError: when the host is behind the target's proxy.
 
     Example:
@@ -198,7 +200,8 @@ def domain_holds(api: Api, domain: str, *, rdap: str, days: int = 30) -> datetim
 
     Raises:
         ExpectationError: when it ends before, or the registry does not say when.
-        TargetError: when the registry cannot be reached or is not allowed.
+        TargetError: when the registry cannot be reached.
+        ConfigurationError: when it is not allowed.
 
     Example:
         ``def test_domain(api): domain_holds(api, "example.org", rdap="https://rdap.example.net")``
@@ -222,7 +225,7 @@ def _direct(api: Api, host: str, port: int) -> tuple[str, str]:
     name = host or urlsplit(api.target.base_url).hostname or ""
     place = f"{f'[{name}]' if ':' in name else name}:{port}"
     if why := egress_refusal(api.target, f"http://{place}/"):
-        raise TargetError("egress", why)
+        raise ConfigurationError(why)
     proxy = api.target.proxy
     if proxy is not None and proxy.serves(f"http://{place}/"):
         raise ConfigurationError(

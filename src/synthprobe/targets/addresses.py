@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from synthprobe.errors import TargetError
+from synthprobe.errors import ConfigurationError, TargetError
 
 if TYPE_CHECKING:
     from can_ada import URL
@@ -112,5 +112,13 @@ def resolve(address: str, base: str = "") -> str:
     read = read_address(address, base)
     why = odd_address(address)
     if why or read is None:
-        raise TargetError("egress", why or f"The address {address!r} is none, so nothing was sent. Correct it.")
+        raise ConfigurationError(why or f"The address {address!r} is none, so nothing was sent. Correct it.")
     return read.href
+
+
+def led_to(location: str, asked: str) -> str:
+    """Where an answer to that address leads."""
+    try:
+        return resolve(location, asked)
+    except ConfigurationError as error:
+        raise TargetError("egress", f"{asked} was redirected. {error}") from None
