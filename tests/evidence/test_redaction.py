@@ -34,6 +34,7 @@ FORMS = {
     "html numeric": lambda s: "".join(f"&#{ord(c)};" for c in s),
     "base64": lambda s: base64.b64encode(s.encode()).decode(),
     "base64 inside": lambda s: base64.b64encode(b"u:" + s.encode()).decode(),
+    "base64 twice, sign by sign": lambda s: f"{base64.b64encode(base64.b64encode(s.encode())).decode()} {list(s)}",
     "base64url": lambda s: base64.urlsafe_b64encode(b"user:" + s.encode()).decode(),
     "hex": lambda s: s.encode().hex(),
     "json upper": lambda s: json.dumps(s)[1:-1].replace("\\u00e9", "\\u00E9"),

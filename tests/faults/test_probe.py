@@ -192,6 +192,7 @@ def test_a_run_that_stands_still_is_ended_long_before_its_deadline_f34(project, 
 
 def test_a_hang_while_files_are_read_ends_at_the_deadline_with_all_known_journeys_unknown_f37(project, supervised):
     project.journeys("import os, threading\nif os.environ.get('HANG'):\n    threading.Event().wait()\n" + GOOD)
+    assert "deadline" in supervised("--deadline", "3", HANG="1").verdict.blind
     assert supervised().code == 0
     run = supervised("--deadline", "4", HANG="1")
     assert run.code == 3, run.output

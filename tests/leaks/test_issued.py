@@ -86,7 +86,7 @@ def trace_of_the_broken(written: dict[str, bytes]) -> bytes:
 
 def test_the_ways_were_taken(ran):
     _, written, issued = ran
-    assert len(issued) == 24, sorted(issued)
+    assert len(issued) == 26, sorted(issued)
     verdict = json.loads(next(content for name, content in written.items() if name.endswith("verdict.json")))
     assert {judgement["journey"]["title"]: judgement["outcome"] for judgement in verdict["journeys"]} == {
         "a broken journey": "failed",

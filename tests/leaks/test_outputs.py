@@ -37,6 +37,7 @@ def test_talks(secrets, capsys, record_property, record_testsuite_property, reco
         log.exception("it broke", stack_info=True)
     warnings.warn("signed in with " + word)
     record_property("password", word)
+    record_property(word, "password")
     record_testsuite_property("password-of-the-suite", word)
     record_xml_attribute("file", word)
     pytest.fail("{HOSTILE}" + word)

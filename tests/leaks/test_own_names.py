@@ -101,7 +101,7 @@ def test_each_journey_is_judged_by_its_own_name(ran):
 
 def test_a_note_says_what_is_not_masked(ran):
     notes = [note for result in pipeline.read_results(ran[0]) for note in result.notes]
-    (warning,) = (note for note in notes if "'test_call_intake' as cookie" in note)
+    (warning,) = (note for note in notes if "'test_call_intake' was sent as cookie" in note)
     assert warning.endswith("That is part of a name of this project, so it is not masked.")
 
 

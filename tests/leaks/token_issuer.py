@@ -20,6 +20,7 @@ PAGE = """<!doctype html><meta name="csrf-token" content="{meta}"><title>issuer<
 <script>
 window.name = '{window}'; history.replaceState({{access_token: '{history}'}}, '');
 sessionStorage.setItem('tab', '{tab}'); localStorage.setItem('kept', JSON.stringify({{access_token: '{kept}'}}));
+console.log('bearer', '{spoken}'); console.log('Bearer ' + '{logged_a}' + '{logged_b}');
 const indexed = '{indexed_a}' + '{indexed_b}', cached = '{cached_a}' + '{cached_b}';
 const kept = new Promise(done => {{ const open = indexedDB.open('auth'); open.onupgradeneeded = () =>
   open.result.createObjectStore('users').put({{of: {{accessToken: indexed}}}}, 'probe'); open.onsuccess = done }})
@@ -75,8 +76,9 @@ class Issuer(BaseHTTPRequestHandler):
             self.answer(f"<a><authToken>{self.new('xml')}</authToken></a>".encode(), "application/xml")
         else:
             names = ("meta", "hidden", "state", "tab", "kept", "refresh", "window", "history", "protocol")
-            parts = {}  # the page holds each in halves; letters and digits alone, so that no half is its longest word
-            for name in ("indexed", "cached"):
+            parts = {"spoken": self.issued.setdefault("spoken", secrets.token_hex(12))}
+            # the page holds others in halves; letters and digits alone, so that no half is its longest word
+            for name in ("indexed", "cached", "logged"):
                 whole = self.issued.setdefault(name, secrets.token_hex(12))
                 parts |= {f"{name}_a": whole[:12], f"{name}_b": whole[12:]}
             self.answer(PAGE.format(**parts, **{name: self.new(name) for name in names}).encode(), "text/html")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.message import Message
+from io import BytesIO
 from urllib.error import HTTPError, URLError
 
 import msgspec
@@ -195,6 +196,12 @@ def by_retries():
     )
 
 
+def no_json():
+    response = requests.Response()
+    response.raw = BytesIO(b"<html>")
+    response.json()
+
+
 @pytest.mark.parametrize(
     ("client", "outcome"),
     [
@@ -206,8 +213,19 @@ def by_retries():
         ),
         (lambda: _raise(URLError("refused")), ("request", "<urlopen error refused>", 0)),
         (lambda: _raise(requests.ReadTimeout("late")), ("timeout", "late", 0)),
+        (
+            no_json,
+            (
+                "expectation",
+                "An answer is no JSON, as which the journey reads it: Expecting value: line 1 column 1 (char 0)",
+                0,
+            ),
+        ),
     ],
-    ids=["a status by retries", "a status by requests", "a status by urllib", "no connection", "no answer in time"],
+    ids=[
+        *("a status by retries", "a status by requests", "a status by urllib", "no connection", "no answer in time"),
+        "no JSON",
+    ],
 )
 def test_what_another_client_of_http_raises_is_the_target_s_and_an_answer_is_told_as_one(client, outcome):
     with pytest.raises(OSError) as raised:

@@ -5,6 +5,8 @@ from msgspec.structs import replace
 from test_page_and_api import LET_IN, incidents, missed, named, refused, with_answer
 
 from synthprobe.records.evidence import Answer
+from synthprobe.records.finding import Finding, Refusal
+from synthprobe.records.result import Failure
 from synthprobe.words import explanation
 
 SETUP = (
@@ -43,6 +45,16 @@ def test_a_page_that_stands_at_every_address_is_one_incident_and_pages_that_diff
     board = sought("board", *SETUP, path="/board")
     assert incidents(board, sought("hours", *SETUP, path="/hours")) == [["board", "hours"]]
     assert incidents(board, sought("hours", *SETUP, "text: open", path="/hours")) == [["board"], ["hours"]]
+
+
+def test_an_address_that_is_masked_is_judged_by_what_is_left_of_it():
+    def unreachable(name):
+        journey = refused(name, "GET", f"/{name}", 0)
+        finding = Finding(refusal=Refusal(kind="refused", url="http://[masked]@t:1/"))
+        failure = Failure(kind="request", ours=False, message=name, detail="", step="work", finding=finding)
+        return replace(journey, results=(replace(journey.results[0], failure=failure),))
+
+    assert incidents(unreachable("a"), unreachable("b")) == [["a", "b"]]
 
 
 def test_a_place_where_nothing_listens_is_the_same_for_a_log_in_and_for_a_file():

@@ -18,7 +18,7 @@ from synthprobe.errors import SynthprobeError
 from synthprobe.evidence.fields import Field, fields_of, of_attributes
 from synthprobe.evidence.forms import MASK
 from synthprobe.evidence.learning import Learner
-from synthprobe.evidence.names import is_secret_name
+from synthprobe.evidence.names import is_secret_name, looks_random
 from synthprobe.evidence.redaction import Redactor
 
 KNOWN_VERSIONS = frozenset({8, 9, 10})
@@ -262,6 +262,9 @@ def learn_from_lines(lines: Iterable[bytes], read: Read, learner: Learner) -> No
                 learner.learn_from_fields(page_fields(entry))
                 if isinstance(entry.get("snapshot"), dict) and "request" in entry["snapshot"]:
                     _learn_from_exchange(entry["snapshot"], read, learner)
+                if entry.get("type") == "console":
+                    spoken = fields_of(str(entry.get("text")), "text/plain")
+                    learner.learn_from_fields(field for field in spoken if looks_random(field.value))
                 params = entry.get("params")
                 texts = {k: v for k, v in params.items() if isinstance(v, str)} if isinstance(params, dict) else {}
                 for name in {"url", "frameUrl"} & texts.keys():

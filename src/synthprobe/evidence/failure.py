@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import ssl
@@ -61,6 +62,7 @@ _FOR_A_STATUS = frozenset(
     )
 )
 """What clients of HTTP raise for the status of an answer, as by `raise_for_status` or when retries are used up."""
+_CLIENTS = frozenset(("aiohttp", "httpx", "niquests", "playwright", "requests", "urllib3"))
 _RETRIED = re.compile(r"too many (\d{3}) error responses")  # urllib3 says it nowhere else
 _OF_A_CLIENT = frozenset(
     (
@@ -153,6 +155,8 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     text = "\n".join(_ANSI.sub("", capped(_text(part))).strip() or type(part).__name__ for part in parts)
     if kind == "unresponsive":
         text = f"The page did not answer until the journey's deadline. {text}"
+    if kind == "expectation" and _is_no_json(error):
+        text = f"An answer is no JSON, as which the journey reads it: {text}"
     if kind == "probe error":
         text = f"The probe itself broke with {type(error).__name__}: {text}\nSee what is wrong with: synthprobe doctor"
     if kind == "browser" and ("BrowserType.launch" in text or "Cannot launch" in text):
@@ -242,6 +246,12 @@ def _status_raised(error: BaseException) -> Contradiction | None:
     )
 
 
+def _is_no_json(error: BaseException) -> bool:
+    """Whether a client could not read an answer as the JSON that the journey asked it for."""
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, json.JSONDecodeError) and any(name.partition(".")[0] in _CLIENTS for name in modules)
+
+
 def _asked_for(error: BaseException, text: str) -> str:
     """The address that gave no answer, as a client's error or Playwright's message names it."""
     with suppress(RuntimeError):  # of httpx, where nothing was asked yet
@@ -289,6 +299,8 @@ def _reason(error: BaseException) -> tuple[str, bool]:
             return kind, kind == "browser" or kind in _OURS
         return ("timeout", False) if "playwright.TimeoutError" in names else ("journey error", True)
     if _status_raised(error):
+        return "expectation", False
+    if _is_no_json(error):
         return "expectation", False
     if _OF_A_CLIENT & names:
         if lacking(error):

@@ -84,6 +84,8 @@ def _written(value: str, *, issued: bool) -> set[str]:
     python |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
     wide = value.encode("utf-16-le", "replace")
     digits = {raw.hex(), raw.hex(" "), raw.hex(":"), raw.hex("-"), "".join(f"\\x{byte:02x}" for byte in raw)}
+    encoded |= {core for once_packed in _base64_cores(raw) for core in _base64_cores(once_packed.encode())}
+    encoded |= {"', '".join(value), '", "'.join(value)} if not issued else set()  # typed or kept sign by sign
     encoded |= {*digits, *(form.upper().replace("\\X", "\\x") for form in digits), *_base64_cores(wide)}
     cased = {form for form in (value.upper(), value.lower()) if not weakness(form)}
     encoded |= _as_codes(value, whole=not issued)

@@ -38,8 +38,19 @@ _USER_INFO = re.compile(r"://[^/\s:@\"'<>]*:([^/\s:@\"'<>]{6,})@")
 # words that speak of a secret, and what stands just behind one of them, before anything else is named
 _WORDS = AhoCorasick(
     [
-        *("access key", "accesskey", "api key", "api-key", "api_key", "apikey", "authorization", "credential", "csrf"),
-        *("jwt", "passphrase", "passwd", "password", "private key", "privatekey", "secret", "session", "token", "xsrf"),
+        *(
+            "access key",
+            "accesskey",
+            "api key",
+            "api-key",
+            "api_key",
+            "apikey",
+            "authorization",
+            "bearer",
+            "credential",
+        ),
+        *("csrf", "jwt", "passphrase", "passwd", "password", "private key", "privatekey", "secret", "session", "token"),
+        "xsrf",
         *ABROAD,
     ]
 )

@@ -172,7 +172,7 @@ class Redactor(Learner):
         if len(value) < SHORTEST or value not in self._own:
             return False
         where = "".join(c for c in name if c.isprintable())[:60]
-        note = f"The target sent {value!r} as {where}. That is part of a name of this project, so it is not masked."
+        note = f"{value!r} was sent as {where}. That is part of a name of this project, so it is not masked."
         self.notes += [note] * (note not in self._noted)
         self._noted.add(note)
         return True

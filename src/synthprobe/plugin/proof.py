@@ -17,7 +17,7 @@ import pytest
 from synthprobe.errors import JourneyError
 from synthprobe.plugin.dropped_checks import ACTS, callable_names, dropped, unread
 from synthprobe.plugin.inside_pytest import parameters
-from synthprobe.plugin.swallowed_checks import called, is_check, name_of, never_run, swallowed
+from synthprobe.plugin.swallowed_checks import called, is_check, name_of, never_read, never_run, swallowed
 
 _OPENS = frozenset(("goto", "print", "screenshot", "sleep", "step", "wait_for_load_state", "wait_for_timeout"))
 _ASKED = {"Api", "Page"}
@@ -157,9 +157,10 @@ def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str
     for name, (tree, first, made) in _with_helpers(function, project).items():
         names = _plain(made).__globals__
         local, is_tolerant = callable_names(tree, names), functools.partial(_is_tolerant, names)
+        lost = never_read(tree)
         for node in _statements(tree.body):
             if why := dropped(unread(node, tree), local) or swallowed(
-                node, is_tolerant=is_tolerant, is_last=node is tree.body[-1]
+                node, is_tolerant=is_tolerant, unread=lost, is_last=node is tree.body[-1]
             ):
                 where = "" if tree is source[0] else f" of {name}()"
                 return f"Line {first + node.lineno - 1}{where} {why}"

@@ -109,7 +109,10 @@ def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Re
     report.sections = [(name, clean(capped(content))) for name, content in report.sections]
     if isinstance(report, pytest.TestReport):
         report.user_properties = [  # pytest's JUnit file cannot be written with what a name may hold
-            (plain_line(capped(str(name), NAME_CAP)), redactor.data(capped(value) if isinstance(value, str) else value))
+            (
+                plain_line(redactor.text(capped(str(name), NAME_CAP))),
+                redactor.data(capped(value) if isinstance(value, str) else value),
+            )
             for name, value in report.user_properties
         ]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 _CHECKS = frozenset(("expect", "has_header", "json_has", "json_matches", "json_rows", "within"))
 _WIDE = frozenset(("AssertionError", "BaseException", "Exception", "ExpectationError", "SynthprobeError"))
 _QUIET = frozenset(
     ("critical", "debug", "error", "exception", "info", "log", "print", "print_exc", "sleep", "warn", "warning")
 )
+_FILLS = frozenset(("add", "append", "extend", "update"))
 _LAZY = frozenset(("filter", "map", "partial"))
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -25,6 +27,7 @@ def swallowed(
     statement: ast.stmt,
     is_check: Callable[[ast.AST], bool] = is_check,
     is_tolerant: Callable[[ast.expr], bool] = lambda manager: False,
+    unread: Collection[str] = (),
     *,
     is_last: bool = False,
 ) -> str:
@@ -38,7 +41,7 @@ def swallowed(
         if (
             caught
             and not statement.orelse
-            and all(_is_quiet(statement) or (is_last and _is_return(statement)) for statement in caught.body)
+            and all(_is_quiet(node) or _fills(node) in unread or (is_last and _is_return(node)) for node in caught.body)
         ):
             return f"catches what `{short(check)}` would say, and goes on. Let it end the journey."
     if isinstance(statement, ast.With) and any(
@@ -47,6 +50,17 @@ def swallowed(
         check = _last(statement.body, is_check)
         return f"suppresses what `{short(check)}` would say. Let it end the journey." if check else ""
     return ""
+
+
+def never_read(tree: _Function) -> set[str]:
+    """Names of a test's own that nothing reads, so that what is kept in one is lost."""
+    nodes = list(ast.walk(tree))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    read = Counter(node.id for node in names if isinstance(node.ctx, ast.Load))
+    filled = Counter(_fills(node) for node in nodes if isinstance(node, ast.Expr))
+    shared = {name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+    own = {node.id for node in names if isinstance(node.ctx, ast.Store)} - shared
+    return {name for name in own if read[name] == filled[name]}
 
 
 def never_run(tree: _Function) -> Iterator[tuple[int, str]]:
@@ -114,6 +128,14 @@ def _is_quiet(statement: ast.stmt) -> bool:
         return True
     value = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(value, ast.Constant) or (value is not None and called(value) in _QUIET)
+
+
+def _fills(statement: ast.AST) -> str:
+    """The name that something is put into: `wrong.append(error)`, `broken = True`, `count += 1`."""
+    if isinstance(statement, ast.Expr) and called(statement.value) in _FILLS:
+        return name_of(getattr(getattr(statement.value, "func", None), "value", statement))
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", statement)]
+    return name_of(targets[0]) if isinstance(statement, ast.Assign | ast.AugAssign) else ""
 
 
 def _is_of_class(tree: ast.AST, found: ast.AST) -> bool:

@@ -81,6 +81,12 @@ class Ending:
             return f"it was killed by {signal.Signals(-self._code).name}"
         return f"it ended with code {self._code}{self._telling}"
 
+    @property
+    def before_any(self) -> str:
+        """Why no journey was collected, and where it stood."""
+        ending = _ENDINGS.get(self.reason, "").partition(": ")[2]
+        return f"{ending[:1].lower()}{ending[1:] or 'pytest ended'} before it collected any: {self.message}"
+
     def unfinished(self, collected: Sequence[Journey] | None) -> tuple[Journey, ...]:
         """Journeys that were collected and never begun."""
         seen = {result.journey.id for result in pipeline.read_results(self._folder)}

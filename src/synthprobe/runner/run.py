@@ -117,7 +117,7 @@ def run_journeys(
     )
     verdict = pipeline.judge(folder, missing=missing, control=_control(project, target))
     if collected is None and not verdict.journeys and not verdict.blind:
-        blind = f"No journey is known, and pytest ended before it collected any: {sessions.first.message}"
+        blind = f"No journey is known, and {sessions.first.before_any}"
         verdict = msgspec.structs.replace(verdict, blind=blind)
     notes += [*sessions.notes(), *third_parties(verdict)]
     notes += unconfirmed(verdict) if project.config.second_attempts else ()

@@ -27,6 +27,7 @@ def proxy_note(environ: Mapping[str, str], target: Target | None = None) -> str:
         return ""
     return (
         f"This machine names a proxy ({', '.join(found)}). Journeys do not use it: browsers and API sessions go to the "
-        "target directly, so that their hosts are limited. A proxy that they do use is named in the configuration: "
+        "target directly, so that their hosts are limited; other clients, as requests or curl, do as the variables "
+        "say. A proxy that journeys do use is named in the configuration: "
         f"address in [targets.{target.name if target and target.name else 'NAME'}.proxy]."
     )

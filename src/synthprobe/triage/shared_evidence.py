@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
 from synthprobe.records.result import LOG_IN_AS
+from synthprobe.targets.addresses import host_of
 from synthprobe.triage.facts import EDGE, LIMITS, MANY, TriageFacts, is_change, is_kept_out, record_by
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.places import collection, contradicted_request, place_of
@@ -142,8 +143,8 @@ def _asks_who(a: Answer, facts: TriageFacts) -> bool:
 
 def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
     refusal = facts.finding.refusal
-    if refusal and refusal.kind in _NO_CONNECTION:
-        return _NO_WAY.format(urlsplit(refusal.url).hostname)
+    if refusal and refusal.kind in _NO_CONNECTION and (host := host_of(refusal.url)):
+        return _NO_WAY.format(host)
     statuses = [a.status for a in broken] or [shown_status(facts)]
     if gateway := next((status for status in statuses if status in _GATEWAY), 0):
         return _BY_GATEWAY.format(gateway)
@@ -286,7 +287,7 @@ def _seen_anywhere(a: Answer, facts: TriageFacts) -> Iterator[str]:
     if a.status < 400 and not a.stated and a.duration_ms >= _IN_VAIN_MS:
         yield _SLOW  # a page is not told of a 504 that does not say who may read it
     if _NOT_CONNECTED.match(a.reason):
-        yield _NO_WAY.format(urlsplit(f"//{a.host}" if a.host else facts.site).hostname)
+        yield _NO_WAY.format(host_of(f"http://{a.host}" if a.host else facts.site))
     if facts.is_refused_everywhere(a):
         yield "whatever is to be changed is refused"
 
