@@ -38,8 +38,8 @@ class Project:
         return cls(root, read_config(root))
 
     @classmethod
-    def here(cls, *, must_exist: bool = False) -> Project:
-        """The project that a command is typed in; all defaults where there is none, unless there must be one."""
+    def here(cls, *, must_exist: bool = True) -> Project:
+        """The project that a command is typed in; all defaults where there need be none."""
         root = project_at(Path.cwd())
         if must_exist and root is None:
             raise ConfigurationError(NO_PROJECT)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from synthprobe.errors import ConfigurationError
 
-NO_PROJECT = "No synthprobe.toml here. Begin with: synthprobe init"
+NO_PROJECT = "No synthprobe.toml here. Begin with: synthprobe init, or change to the folder of the project."
 NAMES = ("synthprobe.toml", "pyproject.toml")
 
 _TABLE = re.compile(rb"""^\s*\[\s*["']?tool["']?\s*\.\s*["']?synthprobe["']?\s*[].]""", re.MULTILINE)

@@ -161,8 +161,12 @@ def test_what_differs_each_time_is_not_checked_and_data_alone_needs_no_browser(t
     journey = (tmp_path / "journeys" / "test_home_page.py").read_text()
     assert "have_title" not in journey
     assert 'page.goto("/clock")' in journey
-    synthprobe(tmp_path, "init", "data", "--base-url", f"{address}/stock.json")
-    journey = (tmp_path / "data" / "journeys" / "test_home_page.py").read_text()
+    (tmp_path / ".git").mkdir()
+    made = synthprobe(tmp_path, "init", "Prüfung 1", "--base-url", f"{address}/stock.json")
+    assert f"GitHub runs only the workflows in {tmp_path}/.github/workflows." in " ".join(made.stdout.split())
+    assert "cd 'Prüfung 1' && synthprobe run" in made.stdout
+    assert tomllib.loads((tmp_path / "Prüfung 1" / "pyproject.toml").read_text())["project"]["name"] == "pr-fung-1"
+    journey = (tmp_path / "Prüfung 1" / "journeys" / "test_home_page.py").read_text()
     assert 'api.get("/stock.json").expect(200)' in journey
     assert "playwright" not in journey
 

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from synthprobe.cli.main import app
+from synthprobe.root import NO_PROJECT
 
 
 def synthprobe(*words: str) -> tuple[int, str]:
@@ -36,6 +37,33 @@ def test_an_unknown_command_is_refused():
     code, output = synthprobe("watch")
     assert code == 2
     assert "No such command 'watch'" in output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "alert",
+        "audit",
+        "doctor history",
+        "drill",
+        "fix plan",
+        "history copy --to x.db",
+        "http GET /",
+        "incident list",
+        "mark hello",
+        "report",
+        "review",
+        "run",
+        "runbook show x",
+        "serve",
+        "sweep",
+    ],
+)
+def test_where_there_is_no_project_nothing_is_said_of_one_and_nothing_written(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(app, words.split())
+    assert str(refused.exception) == NO_PROJECT, refused.output
+    assert list(tmp_path.iterdir()) == []
 
 
 PRESSED_WHILE_IT_LOADS = """

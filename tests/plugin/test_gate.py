@@ -108,11 +108,11 @@ def test_a_broken_file_of_a_parent_folder_concerns_nobody(tmp_path):
     )
     ran = Ran(tmp_path / "inner", "-p", "no:cacheprovider")
     assert (ran.code, "1 passed" in ran.output) == (0, True), ran.output
-    assert "No synthprobe.toml here. Begin with: synthprobe init" in ran.output
+    assert "No synthprobe.toml here. Begin with: synthprobe init, or change to the folder of the project." in ran.output
     refused = Ran(tmp_path / "inner", "run", command="synthprobe")
     assert (refused.code, refused.output) == (
         2,
-        "synthprobe: No synthprobe.toml here. Begin with: synthprobe init\n",
+        "synthprobe: No synthprobe.toml here. Begin with: synthprobe init, or change to the folder of the project.\n",
     )
     refused = Ran(tmp_path / "inner", "--target", "demo")
     assert (refused.code, "No synthprobe.toml here" in refused.output) == (4, True), refused.output

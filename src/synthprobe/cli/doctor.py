@@ -75,7 +75,7 @@ def doctor(
         raise ConfigurationError(f"There is no check {unknown[0]!r}. Known ones: {', '.join(_ALL)}.")
     if (paths or secret) and not {"source", "leaks"} & set(names):
         raise ConfigurationError("--in and --secret belong to the checks `source` and `leaks`. Name one of them.")
-    project = Project.here()
+    project = Project.here(must_exist=bool(names) and not paths)  # tools are looked at anywhere
     executable = project.config.browser.executable or None
     tell = open_console(stderr=as_json).print
     if fix and not names:

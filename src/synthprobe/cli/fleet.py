@@ -123,7 +123,7 @@ def worker(
     With --parts the server first gets a schedule: each slot is begun, never two at once, and one that was missed is
     caught up.
     """
-    project = Project.here(must_exist=True)
+    project = Project.here()
     if base_url is not None:
         if len(project.config.targets) != 1:
             raise ConfigurationError(

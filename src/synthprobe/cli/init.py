@@ -179,7 +179,7 @@ def _of_site(site: Site, name: str, proxy: Proxy | None) -> dict[str, str]:
 
 
 def _pyproject(folder: Path, extra: str) -> str:
-    name = "".join(sign if sign.isalnum() else "-" for sign in folder.absolute().name).strip("-").lower() or "journeys"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", folder.absolute().name).strip("-").lower() or "journeys"
     pins = [f"{package}{extra if package == _PINNED[0] else ''}=={version(package)}" for package in _PINNED]
     return _rendered("site/pyproject.toml.j2", name=name, lock=_LOCK, pins=pins)
 
@@ -211,5 +211,12 @@ def _next_steps(folder: Path) -> Iterator[str]:
 
     if find_browser() is None:
         yield "No browser is on this machine. Get one: synthprobe doctor --fix"
-    into = f"cd {folder} && " if folder != Path() else ""
+    here = folder.absolute()
+    repository = next((place for place in (here, *here.parents) if (place / ".git").exists()), here)
+    if repository != here:
+        yield (
+            f"GitHub runs only the workflows in {repository / '.github/workflows'}. Move journeys.yml there, and put "
+            f"{here.relative_to(repository)} before the files it names and as working-directory of its steps."
+        )
+    into = f"cd {shlex.quote(str(folder))} && " if folder != Path() else ""
     yield f"Try it: {into}synthprobe run. Then look at it: synthprobe report --serve"

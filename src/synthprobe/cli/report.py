@@ -55,7 +55,7 @@ def report(
     ] = None,
 ) -> None:
     """Make the on-call page and the Allure report of recorded runs."""
-    project = Project.here()
+    project = Project.here(must_exist=not runs)
     with all_within(PUBLISH_S):
         folders = (
             [run.absolute() for run in runs] if runs else pipeline.newest_runs(project.root, project.config.folder)

@@ -128,7 +128,7 @@ def run(
     With --part nobody is told: --conclude judges the slot, once. Exit code 0: the part is accounted for.
     3: nothing could be looked at or handed over, and only then another try may do better.
     """
-    project = Project.here(must_exist=True)
+    project = Project.here()
     chosen = project.config.target(target, base_url=base_url)
     if plan is not None or conclude:
         _refuse_modes(plan, slot, wait, [part, plan_digest, paths, mark, keyword], conclude=conclude)
