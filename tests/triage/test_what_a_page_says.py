@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from test_page_and_api import LET_IN, incidents, missed, named, refused, step, with_answer
 from verdicts import verdict_of
 
-from synthprobe.records.evidence import Answer, Facts
+from synthprobe.records.evidence import Answer, Facts, PageSeen
+from synthprobe.records.finding import Contradiction, Finding
 from synthprobe.records.result import Degradation, Failure
 from synthprobe.words import explanation
 
@@ -72,6 +73,28 @@ def test_a_control_of_another_name_is_told_where_it_did_not_stand_there_before()
     assert r'has button "\uf0c0 Bestände"' in instead(sought="Bestände", exact=", exact=True"), (
         "the sign is the difference"
     )
+
+
+def test_a_page_that_shows_another_value_is_told_with_what_it_warns_of_only_now():
+    def beside(warnings, unusual):
+        counted = Contradiction(about="locator", expected="Locator expected to have text '7 Posten'", got="0 Posten")
+        page = PageSeen(path="/lager", outline=LONG, warnings=warnings, unusual=unusual)
+        failure = Failure(
+            kind="expectation",
+            ours=False,
+            message=counted.expected,
+            detail="",
+            step="look",
+            finding=Finding(contradiction=counted),
+        )
+        return explained(
+            verdict_of("count", step("look", "failed"), failure=failure, cause="0", facts=Facts(pages=(page,)))
+        )
+
+    warning = "Der Bestand konnte nicht gelesen werden"
+    assert f'The page /lager says "{warning}"' in beside((warning,), (f"alert: {warning}",))
+    assert warning not in beside((warning,), None), "it may stand there always"
+    assert "says" not in beside((), ())
 
 
 def test_a_page_of_a_refusal_says_why_and_not_the_sites_name():

@@ -175,6 +175,7 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     wrong = f.finding.contradiction
     if wrong and wrong.about != "status" and (wrong.method or not f.finding.sought):
         yield f"{contradiction(wrong).rstrip('.')}."
+        yield from _warned_beside(f)
     elif f.asked and refusals(f):
         return  # the message says the same of that request
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
@@ -185,6 +186,13 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         message = _bare(first_line(f.message, f.finding)).rstrip(".")
         if not any(a.reason and a.reason in message for a in refusals(f)):
             yield f"{message}; the page {f.evidence.pages[-1].path} says {shown}." if shown else f"{message}."
+
+
+def _warned_beside(f: TriageFacts) -> Iterator[str]:
+    """What a page that shows another value warns of, where it is known that it does so only now."""
+    for page in f.evidence.pages[-1:]:
+        if page.unusual is not None and page.warnings:
+            yield f'The page {page.path} says "{_bare(page.warnings[0])}".'
 
 
 def refusals(f: TriageFacts) -> list[Answer]:
