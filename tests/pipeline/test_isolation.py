@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 import pytest
-from test_afterwards import SEARCH, SIGN_IN, Heard, Project, heard, project
+from test_afterwards import SEARCH, SIGN_IN, Heard, Project, Runs, heard, project
 
 from synthprobe import pipeline
 from synthprobe.pipeline import afterwards
@@ -61,3 +63,11 @@ def test_people_and_the_watcher_hear_of_a_blind_run_when_what_follows_it_breaks_
     assert [message["title"][:18] for message in heard.messages] == ["Monitor blind demo"]
     assert heard.beats == ["fail"]
     assert [note for note in verdict.notes if "broke off" in note] == [verdict.notes[0]], verdict.notes
+
+
+def test_a_folder_whose_name_is_no_text_costs_nothing(tmp_path, heard):
+    """As every name with an umlaut is to a Python of the plain C locale."""
+    (odd := tmp_path / os.fsdecode(b"gr\xf6\xdfe")).mkdir()
+    verdict = Runs(odd, heard).run(failing=(SIGN_IN,))
+    assert [note for note in verdict.notes if "fault of synthprobe" in note] == []
+    assert [message["title"][:4] for message in heard.messages] == ["PAGE"]

@@ -15,6 +15,7 @@ from synthprobe.errors import HistoryError
 from synthprobe.files import owner_of_ours
 from synthprobe.pipeline.former_stores import take_outbox
 from synthprobe.project import Project
+from synthprobe.words import counted
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -51,7 +52,7 @@ def _places(root: Path) -> list[Path]:
     found = [_MEMORY] if _MEMORY.is_dir() else []
     with contextlib.suppress(OSError):  # each of them is full
         found.insert(0, Path(tempfile.gettempdir()))
-    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12]
     return [folder / f"synthprobe-spare-{owner_of_ours()}-{digest}" for folder in found]
 
 
@@ -81,4 +82,4 @@ def bring_home(project: Project) -> list[str]:
                 shutil.copy2(file, home / file.name)
         shutil.rmtree(path.parent)
         taken.append(path)
-    return [f"{len(taken)} verdicts that were kept in {taken[0].parents[3]} are in the project now."] if taken else []
+    return [f"Taken into the project: {counted(len(taken), 'verdict')} of {taken[0].parents[3]}."] if taken else []
