@@ -276,6 +276,26 @@ def test_what_also_happens_where_they_pass_makes_no_one_cause_of_two_failures(pr
     assert ("search", "sign-in") in [incident.journeys for incident in project.incidents("open")]
 
 
+def test_a_refusal_that_is_new_is_told_although_journeys_that_pass_meet_it_too(project):
+    met = Answer(by="page", method="GET", path="/board", status=401, step="list", resource="fetch")
+    new = replace(met, path="/rows", status=403)
+
+    def why(*answers):
+        verdict = project.run(step="list", failing=(SIGN_IN,), message="{title} shows nothing", answers=answers)
+        (judgement,) = [judgement for judgement in verdict.journeys if judgement.outcome == "failed"]
+        assert judgement.triage.cause_class == "unknown", "what passes meets it, too"
+        return judgement.triage.why
+
+    assert "/rows" not in why(met, new), "nothing is known of earlier runs"
+    project.run(step="list", answers=())
+    project.run(step="list", answers=(met,))
+    found = why(met, new)
+    assert "GET /rows was answered 403; journeys that pass meet it, too" in found
+    assert "/board" not in found, "a page that asks before its log-in"
+    project.run(step="list", answers=(met, new))
+    assert "/rows" not in why(met, new), "it is not new any more"
+
+
 def test_an_error_that_pages_also_throw_where_they_pass_makes_no_one_cause_of_two_failures(project):
     thrown = "TypeError: no part 17 of undefined"
     project.run(step="list", page_errors=(thrown,))

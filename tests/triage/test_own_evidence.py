@@ -3,7 +3,9 @@
 import pytest
 from msgspec.structs import replace
 from test_links import ABSENT, answer, broken, incidents, logged_in
+from verdicts import verdict_of
 
+from synthprobe.records.evidence import PageSeen
 from synthprobe.records.finding import Contradiction, Finding, Refusal
 from synthprobe.words import explanation
 
@@ -73,3 +75,15 @@ def test_what_one_account_is_given_otherwise_than_expected_joins_nobody_who_asks
     rights = broken("rights", logged_in("keeper"), asked, checks="grant", message="orders are not refused")
     order = broken("order", logged_in("anna"), asked, checks="rule", message="the total is 150")
     assert incidents(rights, order)[0] == [["order"], ["rights"]]
+
+
+def test_a_server_error_says_how_many_others_met_one_and_how_many_passed():
+    outline = ("text: \uf0e7", 'heading "Internal Server Error" [level=1]')
+    pages = (PageSeen(path="/shop", outline=outline),)
+    shop = broken("shop", answer("GET", "/shop", 500, by="page", resource="document"), finding=ABSENT, pages=pages)
+    api = broken("api", answer("GET", "/orders", 500), message="no orders")
+    late = broken("late", message="the total differs")
+    well = verdict_of("well", outcome="passed")
+    why = incidents(shop, api, late, well)[1]["shop"].why
+    assert 'the page /shop says "Internal Server Error". 1 of 3 other journeys met a server error too; 1 passed.' in why
+    assert "No other journey met one; 1 passed." in incidents(shop, late, well)[1]["shop"].why

@@ -13,9 +13,11 @@ from playwright.sync_api import APIRequestContext, APIResponse, Error, FormData,
 
 from synthprobe.browser.read_only import original
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
+from synthprobe.evidence.failure import status_logged
 from synthprobe.evidence.learning import Learner
 from synthprobe.journey import steps
 from synthprobe.journey.guard import Guard
+from synthprobe.journey.other_clients import Asked
 from synthprobe.journey.steps import correlation_headers, same_host
 from synthprobe.targets.addresses import led_to, origin_of, resolve
 from synthprobe.targets.guardrails import change_refusal, synthetic_headers
@@ -55,7 +57,18 @@ def guard_client(
         first = url if given is url_or_request else url_or_request
         _learn_from_request(learner, url, options)
         body = None if isinstance(url_or_request, str) else url_or_request.post_data_buffer
-        answer = _follow(guard, lambda to, **how: fetch(to or first, **how), method, url, options, body)
+
+        def send(to: str | None, **how: Any) -> APIResponse:
+            asked = Asked(how.get("method") or method, to or url, how["headers"], _body_of(how, None if to else body))
+            try:
+                answer = fetch(to or first, **how)
+            except Error as error:
+                asked.answered(status_logged(str(error)), {}, bytes, str(error).partition("\n")[0])
+                raise
+            asked.answered(answer.status, answer.headers, answer.body)
+            return answer
+
+        answer = _follow(guard, send, method, url, options, body)
         _learn_from_answer(learner, answer)
         if recorder := steps.current():
             status, answer.__class__ = answer.status, _Answer

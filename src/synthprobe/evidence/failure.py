@@ -8,11 +8,12 @@ import os
 import re
 import ssl
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
 
+from synthprobe import words
 from synthprobe.errors import (
     ConfigurationError,
     ExpectationError,
@@ -28,7 +29,8 @@ from synthprobe.records.finding import About, Contradiction, Finding, Refusal
 from synthprobe.records.result import Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_ASKED = re.compile(r"(?:net::ERR_\w+ at|- \S [A-Z]+) (https?://\S+)")
+_ASKED = re.compile(r"(?:net::ERR_\w+ at|- \S ([A-Z]+)) (https?://\S+)")
+_ANSWERED = re.compile(r"^\s*- \S (\d{3})\b", re.MULTILINE)
 _MESSAGE_LINES = 14
 _OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"), (ToolError, "browser"))
 _SHOWN = re.compile(r"^Actual value:(.*?)(?=^(?:Error|Call log|Aria snapshot):|\Z)", re.DOTALL | re.MULTILINE)
@@ -67,6 +69,7 @@ _RETRIED = re.compile(r"too many (\d{3}) error responses")  # urllib3 says it no
 _OF_A_CLIENT = frozenset(
     (
         "aiohttp.ClientConnectionError",
+        "http.HTTPException",
         "httpx.TransportError",
         "niquests.RequestException",
         "requests.RequestException",
@@ -97,7 +100,7 @@ _BROWSER_REASONS = (
     (("ERR_NAME_NOT_RESOLVED",), "dns"),
     (("ERR_CERT", "ERR_SSL"), "tls"),
     (("ERR_TOO_MANY_REDIRECTS",), "redirects"),
-    (("net::ERR",), "protocol"),
+    (("net::ERR", "Download.path: canceled", "Download.save_as: canceled"), "protocol"),
     (("Download is starting",), "expectation"),
 )
 
@@ -139,6 +142,18 @@ _LIBRARY_REASONS = (
     ),
     (("SSL", "certificate"), "tls"),
     (("ConnectTimeout", "timed out"), "no connection"),
+    (
+        (
+            "IncompleteRead",
+            "InvalidChunkLength",
+            "ended prematurely",
+            "without sending complete message",
+            "payload is not completed",
+            "Connection aborted",
+            "reset by peer",
+        ),
+        "protocol",
+    ),
 )
 
 
@@ -165,10 +180,15 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     if finding is None and kind in _NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""
         why = way_of(text) if kind == "request" else ""
-        asked = _asked_for(error, text)
+        method, asked, status = _asked_for(error, text)
         is_logged = "playwright.Error" in _names(error) and asked not in text.partition("\n")[0]
         under_way = f"asking {asked.partition('?')[0]}" if is_logged else ""
         refusal = Refusal(kind=why or kind, url=asked, certificate=certificate)
+        if method and refusal.kind == "protocol":
+            reason = cut_off(error) or text.partition("\n")[0]
+            refusal = msgspec.structs.replace(refusal, method=method, status=status, reason=reason.rstrip("."))
+            named = msgspec.structs.replace(refusal, url=asked.partition("?")[0])
+            text, under_way = f"{words.refused(named)}\n{text}", ""
         finding = Finding(refusal=refusal, under_way=under_way)
         text = f"{certificate}\n{text}" if certificate else text
     if kind == "journey error" and not isinstance(error, JourneyError):
@@ -252,13 +272,24 @@ def _is_no_json(error: BaseException) -> bool:
     return isinstance(error, json.JSONDecodeError) and any(name.partition(".")[0] in _CLIENTS for name in modules)
 
 
-def _asked_for(error: BaseException, text: str) -> str:
-    """The address that gave no answer, as a client's error or Playwright's message names it."""
+def _asked_for(error: BaseException, text: str) -> tuple[str, str, int]:
+    """What gave no whole answer, as a client's error or Playwright's log names it: method, address and status."""
     with suppress(RuntimeError):  # of httpx, where nothing was asked yet
-        if url := getattr(getattr(error, "request", None), "url", None):
-            return str(url)
+        request, answer = getattr(error, "request", None), getattr(error, "response", None)
+        if url := getattr(request, "url", None):
+            status = getattr(answer, "status_code", 0)
+            return str(getattr(request, "method", None) or ""), str(url), status if isinstance(status, int) else 0
+    frames = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
+    if download := next((own for own in frames if type(own).__name__ == "Download"), None):
+        return "GET", str(download.url), 0
     asked = _ASKED.search(text)
-    return asked[1] if asked else ""
+    return (asked[1] or "", asked[2], status_logged(text)) if asked else ("", "", 0)
+
+
+def status_logged(text: str) -> int:
+    """The status of the last answer in the log of Playwright's client; 0 where none came."""
+    answered = _ANSWERED.findall(text)
+    return int(answered[-1]) if answered else 0
 
 
 def _names(error: BaseException) -> set[str]:
@@ -318,14 +349,30 @@ def _reason(error: BaseException) -> tuple[str, bool]:
 
 def lacking(error: BaseException) -> str:
     """What the probe's own machine lacks, so that it refused a connection; empty when something else broke."""
-    parts = [error]
-    for part in parts:
+    for part in _wrapped(error):
         number = part.errno if isinstance(part, OSError) and not isinstance(part, ssl.SSLError) else None
         if number and errno.errorcode.get(number) in _LACKING:
             return os.strerror(number)
-        below = (part.__cause__, getattr(part, "reason", None), *part.args)  # where clients of HTTP put what they wrap
-        parts += [found for found in below if isinstance(found, BaseException) and found not in parts]
     return ""
+
+
+def cut_off(error: BaseException) -> str:
+    """How much of an answer came before it ended, where its length was stated; empty where that is not known."""
+    for part in _wrapped(error):
+        came, missing = getattr(part, "partial", None), getattr(part, "expected", None)
+        came = len(came) if isinstance(came, bytes) else came
+        if isinstance(came, int) and isinstance(missing, int):
+            return f"{came:,} of {came + missing:,} bytes came"
+    return ""
+
+
+def _wrapped(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it was made of, wherever clients of HTTP put them."""
+    parts = [error]
+    for part in parts:
+        yield part
+        below = (part.__cause__, getattr(part, "reason", None), *part.args)
+        parts += [found for found in below if isinstance(found, BaseException) and found not in parts]
 
 
 def _text(error: BaseException) -> str:

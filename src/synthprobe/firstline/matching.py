@@ -132,7 +132,7 @@ def tell(
     peers = cache(partial(peers_of, verdict))
 
     def explained(judgement: JourneyVerdict) -> tuple[TriageFacts, Triage]:
-        known = (usual or {}).get(judgement.journey.id, {})
+        known = (usual or {}).get(judgement.journey.id)
         build = (passed_builds or {}).get(judgement.journey.id, "")
         facts = facts_for(judgement, verdict, last_passed_build=build, usual=known, peers_known=peers)
         return facts, triage(facts)

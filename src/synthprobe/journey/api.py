@@ -16,7 +16,7 @@ from synthprobe import words
 from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.evidence.exchanges import record_exchange
-from synthprobe.evidence.failure import certificate_fault, lacking, way_of
+from synthprobe.evidence.failure import certificate_fault, cut_off, lacking, way_of
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock, monotonic
@@ -322,7 +322,7 @@ def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
     if (way := way_of(text)) in {"dns", "refused"}:
         return refusal(kind=way)
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        return refusal(kind="protocol", reason=reason)
+        return refusal(kind="protocol", reason=cut_off(error) or reason)
     return refusal(kind="request", reason=reason)
 
 

@@ -61,6 +61,8 @@ class Deadline:
         self.phase: Phase = "connecting"
         self.addresses: tuple[str, ...] = ()
         self.status = 0
+        self.is_noted = False
+        """Whether what is sent is to be noted as what another client sends; an `Api` records it itself."""
         self._ends = monotonic() + limit_s
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
@@ -264,7 +266,7 @@ class BoundedAdapter(HTTPAdapter):
         except urllib3.exceptions.HTTPError as error:
             silent = isinstance(error, urllib3.exceptions.ReadTimeoutError)  # the socket's own clock may be first
             if not (self.listens and bound is not None and (bound.expired or silent)):
-                raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
+                raise requests.exceptions.ChunkedEncodingError(error, request=request, response=response) from error
         except BaseException:
             response.close()
             raise

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from msgspec.structs import replace
@@ -15,7 +17,7 @@ from synthprobe import words
 from synthprobe.errors import JourneyError
 from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.journey.clock import SteadyClock, monotonic
-from synthprobe.records.evidence import Age
+from synthprobe.records.evidence import Age, Exchange
 from synthprobe.records.figures import shown_figure
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Check, Degradation, DegradationKind, Step, Vital
@@ -44,6 +46,9 @@ class FigureListener(Protocol):
 
 
 Flow = tuple[int, int]
+_NOTED = 200
+Noted = partial[Exchange]
+"""What a client that is not ours was answered, to be recorded by a redactor."""
 _ERRORS, _FAULTS = 400, 500
 
 
@@ -124,6 +129,7 @@ class Recorder:
         self._trunk = self._root
         self.asked = 0
         self.unseen: list[tuple[str, Callable[[], bool]]] = []
+        self.noted: deque[Noted] = deque(maxlen=_NOTED)
         self._elsewhere: list[BaseException] = []
         self._caught: dict[str, BaseException] = {}
         self._unended: dict[str, OpenStep] = {}

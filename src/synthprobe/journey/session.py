@@ -133,7 +133,8 @@ class GuardedSession(requests.Session):
             self._guard.pace_request()
         if current_deadline() is not None:
             return super().send(request, **kwargs)
-        with deadline(limit_of(kwargs.get("timeout"), self._guard.target.timeout_s)):
+        with deadline(limit_of(kwargs.get("timeout"), self._guard.target.timeout_s)) as bound:
+            bound.is_noted = True
             return super().send(request, **kwargs)
 
 

@@ -123,7 +123,8 @@ def judge_with_past(context: Context, history: History, look_again: LookAgain | 
             notes += watched.notes
         for judgement in verdict.journeys:
             key = judgement.journey.id, USUAL
-            usual[judgement.journey.id] = usual_occurrences(known.get(key))
+            if known.get(key):
+                usual[judgement.journey.id] = usual_occurrences(known[key])
             if (counted := with_usual(known.get(key), judgement, verdict.run.identifiers)) and counted != known.get(
                 key
             ):

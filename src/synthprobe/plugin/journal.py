@@ -24,6 +24,7 @@ from synthprobe.evidence.skew import clock_failure
 from synthprobe.files import read_record
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
+from synthprobe.journey.other_clients import recorded
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.allure import AllureCollector
 from synthprobe.plugin.reports import missing_module, reason_of_skip
@@ -32,6 +33,7 @@ from synthprobe.project import Project
 from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
+from synthprobe.targets.addresses import is_of_site
 from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import judge_attempt
@@ -164,8 +166,10 @@ class Journal:
             begun, ended = attempt.recorder.started_at, attempt.passed_at
             odd = browser.odd_requests(begun, ended, self._describe) if browser is not None else []
             thrown = self._redactor.record(browser.page_errors()) if browser is not None else []
-            asked = [exchange for exchange in self._exchanges if exchange.started_at <= ended]
-            attempt.asked_target = bool(asked) or (browser is not None and browser.has_asked(begun))
+            asked = [*self._exchanges, *recorded(attempt.recorder.noted, self._redactor, well=False)]
+            asked = [exchange for exchange in asked if exchange.started_at <= ended]
+            own = any(is_of_site(exchange.url, self._target.base_url) for exchange in asked)
+            attempt.asked_target = own or (browser is not None and browser.has_asked(begun))
             attempt.facts = usual_facts(
                 asked, self._redacted(odd), thrown, site=self._target.base_url, describe=self._describe
             )
@@ -254,6 +258,8 @@ class Journal:
 
     def _fill(self, keeper: Keeper, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         console, network, browsed, pages = [], [], [], list[PageSeen]()
+        exchanges = [*self._exchanges, *recorded(attempt.recorder.noted, self._redactor)]
+        exchanges.sort(key=lambda exchange: exchange.started_at)
         if browser is not None:
             from synthprobe.browser.evidence import read_trace
 
@@ -282,7 +288,7 @@ class Journal:
             attempt.recorder.notes += browser.notes
         recorder = attempt.recorder
         attempt.facts = facts_of(
-            self._exchanges,
+            exchanges,
             browsed,
             console,
             recorder.ages,
@@ -293,11 +299,11 @@ class Journal:
             describe=self._describe,
         )
         ended_at = recorder.started_at + timedelta(seconds=recorder.duration_s)
-        attempt.waterfall = waterfall(self._exchanges, browsed, recorder.started_at, ended_at)
+        attempt.waterfall = waterfall(exchanges, browsed, recorder.started_at, ended_at)
         attempt.console = console_lines(console)
         keeper.console(console)
         keeper.network(network)
-        keeper.exchanges(self._exchanges)
+        keeper.exchanges(exchanges)
         keeper.timings(attempt.recorder.steps)
         if attempt.whole_text:
             keeper.text("text", "what it said, as far as it is kept", attempt.whole_text)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 import warnings
 from collections.abc import Generator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -97,6 +98,7 @@ class JourneySession:
             folder, self.worker, target.name, self.redactor, self.clock.now, self._fixture_broke
         )
         self.attempt: Attempt | None = None
+        self._held, self._hears_requests = ExitStack(), False
         self.reruns: Reruns | None = None
         if suspicions := config.option.synthprobe_suspicions:
             from synthprobe.plugin.reruns import Reruns  # few sessions run anything again
@@ -183,6 +185,7 @@ class JourneySession:
             self.exchanges.clear()
             self.scenarios.begin()
             steps.swap(self.attempt.recorder)
+            self._hear_requests()
             self.browsers.begin(journey.id, is_first=number == 1 or self.reruns is not None)  # as timed before
             self.attempt.progress, self.attempt.deadline = progress, AttemptDeadline(limit_s)
             if reason:
@@ -356,10 +359,19 @@ class JourneySession:
             self._record(attempt)
 
     def pytest_sessionfinish(self) -> None:
+        self._held.close()
         self.browsers.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     # one attempt
+
+    def _hear_requests(self) -> None:
+        """Note what journeys ask by requests itself, once anybody has it."""
+        if "requests" in sys.modules and not self._hears_requests:
+            from synthprobe.journey.other_clients import noting_plain_requests
+
+            self._hears_requests = True
+            self._held.enter_context(noting_plain_requests())
 
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
         if report.when != "setup" or not report.passed or report.sections or report.user_properties:

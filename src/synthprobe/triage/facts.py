@@ -16,7 +16,7 @@ from synthprobe.records.result import Check, Degradation, Outcome, Result, Step,
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.fingerprint import normalise
-from synthprobe.triage.usual import Occurrence, harmless, usual_of, without_usual
+from synthprobe.triage.usual import Occurrence, harmless, request_of, usual_of, without_usual
 from synthprobe.words import element
 
 EDGE = frozenset({*range(520, 528), 530})
@@ -95,6 +95,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     usual: dict[Occurrence, int] = {}
     waits: frozenset[tuple[str, str]] = frozenset()
     is_answered: bool = False
+    meets_error: bool = False
     in_vain: frozenset[str] = frozenset()
     asked_target: bool = True
 
@@ -115,6 +116,8 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     passed_steps: tuple[tuple[Check, str], ...] = ()
     degradations: tuple[Degradation, ...] = ()
     evidence: Facts = Facts()
+    new: tuple[Answer, ...] = ()
+    """Refusals that journeys which pass meet too, and none of this one's earlier runs that passed did."""
     peers: tuple[Peer, ...] = ()
     build: str = ""
     last_passed_build: str = ""
@@ -279,6 +282,9 @@ def facts_for(
     peers = tuple(peer for peer in everybody if peer.journey != journey.journey.id)
     wrong = failure.finding.contradiction if failure and failure.finding else None
     is_disbelieved = journey.outcome == "unknown" and result is not None and result.outcome != "unknown"
+    own = (result.facts if result else None) or Facts()
+    evidence = without_usual(own, _usual(peers, usual or {}), wrong, run.run.identifiers)
+    weightless = [a for a in own.answers if a not in evidence.answers]
     message = failure.message if failure else "\n".join(d.message for d in degradations) if result else journey.cause
     return TriageFacts(
         outcome=journey.outcome,
@@ -293,9 +299,8 @@ def facts_for(
         role=next((s.role for s in reversed(broken) if s.role), ""),
         passed_steps=tuple((s.checks, s.role) for path, s in walked if _held(path, s, weak) and (s.checks or s.role)),
         degradations=degradations,
-        evidence=without_usual(
-            (result.facts if result else None) or Facts(), _usual(peers, usual or {}), wrong, run.run.identifiers
-        ),
+        evidence=evidence,
+        new=tuple(a for a in weightless if usual is not None and request_of(a) not in usual),
         peers=peers,
         build=(result.build if result else "") or run.run.build,
         last_passed_build=last_passed_build,
@@ -381,6 +386,7 @@ def _peer(other: JourneyVerdict) -> Peer:
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
         waits=frozenset((a.method, a.path) for a in answers if other.outcome != "passed" and _is_slow(a)),
         is_answered=_is_answered(answers, broken),
+        meets_error=any(a.status >= 500 and not a.host and broken.startswith(a.step or "\0") for a in answers),
         in_vain=frozenset(a.path for a in answers if a.status in GATEWAYS),
         usual=usual_of(harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

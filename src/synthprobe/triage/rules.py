@@ -77,8 +77,9 @@ def _unreachable(f: TriageFacts) -> str:
     refusal = f.finding.refusal
     if f.kind in NOT_REACHED and not f.is_elsewhere and not (refusal and refusal.status):
         message = next(iter(f.message.strip().splitlines()), "").rstrip(".")
-        what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
-        return f"{what} ({f.kind}){f': {message}' if message else ''}."
+        kind = refusal.kind if refusal else f.kind
+        what = "An answer did not come whole" if kind == "protocol" else "The target cannot be reached"
+        return f"{what} ({kind}){f': {message}' if message else ''}."
     found = next((a for a in f.unwanted if a.status in GATEWAYS), None)
     in_vain = {a.path for a in f.evidence.answers if a.status in GATEWAYS}.union(*(peer.in_vain for peer in f.peers))
     if len(in_vain) == 1 and any(peer.is_answered for peer in f.peers):

@@ -164,6 +164,10 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         return
     for a in refusals(f):
         yield refused(f, a)
+    if any(a.status >= 500 for a in refusals(f)) and f.peers:
+        yield _how_wide(f)
+    for a in [a for a in f.new if f.is_here(a)][:1]:
+        yield f"{answered(a)}; journeys that pass meet it, too, but no earlier run of this one that passed did."
     if f.finding.throttled:
         yield f"The target asks to be tried again after {f.finding.throttled.after} (Retry-After)."
     for a in missing_assets(f)[:2]:
@@ -193,6 +197,14 @@ def _warned_beside(f: TriageFacts) -> Iterator[str]:
     for page in f.evidence.pages[-1:]:
         if page.unusual is not None and page.warnings:
             yield f'The page {page.path} says "{_bare(page.warnings[0])}".'
+
+
+def _how_wide(f: TriageFacts) -> str:
+    """How many other journeys met an error of the server where they broke, and how many passed."""
+    alike = sum(peer.meets_error for peer in f.peers if peer.outcome == "failed")
+    passed = sum(peer.outcome == "passed" for peer in f.peers)
+    met = f"{alike} of {len(f.peers)} other journeys met a server error too" if alike else "No other journey met one"
+    return f"{met}; {passed} passed."
 
 
 def refusals(f: TriageFacts) -> list[Answer]:
@@ -288,7 +300,7 @@ def _ranked(f: TriageFacts) -> list[tuple[int, str]]:
         found += [(0, words) for words in page.warnings]
         telling = _telling(page, f)
         for role, words, lines in _sentences(page.outline):
-            if words and role in _WORDS:
+            if role in _WORDS and any(map(str.isalnum, words)):  # an icon's glyph is none
                 is_new = page.unusual is None or not lines.isdisjoint(page.unusual)
                 rank = 0 if is_new and role in _MARKED else 2 if role == "heading" else 3
                 complains = not lines.isdisjoint(telling) or (is_new and _COMPLAINS.search(words))

@@ -71,19 +71,18 @@ def without_usual(
             left[request_of(answer)] -= 1
         else:
             kept.append(answer)
-    errors = tuple(error for error in facts.page_errors if _thrown(error, identifiers) not in usual)
+    errors = tuple(error for error in facts.page_errors if not usual.get(_thrown(error, identifiers)))
     return replace(facts, answers=tuple(kept), page_errors=errors)
 
 
 def usual_occurrences(state: bytes | None) -> dict[Occurrence, int]:
-    """How often each came at most, of those that at least a tenth of the passing runs had."""
+    """How often each came at most in passing runs; 0 where less than a tenth of them had it."""
     seen = _read(state)
     return {
-        (by, method, path, int(status)): most
+        (by, method, path, int(status)): most if runs >= seen.runs * _SHARE else 0
         for written, (runs, most) in seen.answers.items()
         for by, method, rest in [written.split(" ", 2)]
         for path, _, status in [rest.rpartition(" ")]
-        if runs >= seen.runs * _SHARE
     }
 
 
@@ -98,7 +97,7 @@ def with_usual(state: bytes | None, judged: JourneyVerdict, identifiers: Mapping
         runs, most = answers.get(written, (0, 0))
         answers[written] = runs + 1, max(most, times)
     if not answers:
-        return state
+        return state or msgspec.msgpack.encode(seen)  # that nothing is refused is known, too
     runs = seen.runs + 1
     if runs > _REMEMBERED:
         runs, answers = runs // 2, {written: (n // 2, most) for written, (n, most) in answers.items() if n > 1}

@@ -1,0 +1,133 @@
+"""What an API answers is evidence by whatever client a journey asks, in its words too where the status is well."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+TOKEN = "kestrel-4e2a91d07bc3"
+ERROR = {"id": 1, "error": {"code": 4711, "message": "The ledger is closed"}, "access_token": TOKEN}
+
+
+class Rpc(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.dumps(ERROR).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        kind, body, length = {
+            "/page": ("text/html", b'<a href="/short" download>x</a>', ("Content-Length", "31")),
+            "/short": ("text/csv", b"row 1", ("Content-Length", "1000")),
+        }.get(self.path, ("text/csv", b"5\r\nrow 1\r\n", ("Transfer-Encoding", "chunked")))
+        self.send_header("Content-Type", kind)
+        self.send_header(*length)
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def rpc() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Rpc)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+HEAD = """
+import requests
+from synthprobe import step
+ASK = {"jsonrpc": "2.0", "id": 1, "method": "ledger.add", "params": []}
+def download(page):
+    page.goto("/page")
+    with page.expect_download() as got:
+        page.get_by_role("link").click()
+    return got.value
+def client(playwright, base_url):
+    return playwright.request.new_context(base_url=base_url)
+"""
+CLIENTS = {
+    "page": ("page", "page.request.post('/rpc', data=ASK)"),
+    "context": ("context", "context.request.post('/rpc', data=ASK)"),
+    "playwright": ("playwright, base_url", "client(playwright, base_url).post('/rpc', data=ASK)"),
+    "requests": ("base_url", "requests.post(base_url + '/rpc', json=ASK)"),
+    "session": ("api", "api.session.post(api.target.base_url + '/rpc', json=ASK)"),
+    "api": ("api", "api.post('/rpc', json=ASK)"),
+}
+LENGTH, CHUNKS = "5 of 1,000 bytes came", "Response ended prematurely"
+CUT_OFF = {
+    "requests": ("base_url", "requests.get(base_url + '/short')", 200, LENGTH),
+    "requests_in_chunks": ("base_url", "requests.get(base_url + '/chunks')", 200, CHUNKS),
+    "session": ("api", "api.session.get(api.target.base_url + '/short')", 200, LENGTH),
+    "api": ("api", "api.get('/short')", 200, LENGTH),
+    "urllib": ("base_url", "__import__('urllib.request').request.urlopen(base_url + '/short').read()", 0, ""),
+    "page": ("page", "page.request.get('/short')", 200, "aborted"),
+    "page_in_chunks": ("page", "page.request.get('/chunks')", 200, "aborted"),
+    "download": ("page", "download(page).path()", 0, "canceled"),
+    "saved": ("page, tmp_path", "download(page).save_as(tmp_path / 'x')", 0, "canceled"),
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory, new_project, rpc):
+    """One run of all that breaks, and of the same calls where the journey expects what it gets."""
+    project = new_project(tmp_path_factory.mktemp("asking"))
+    project.configure(rpc)
+    asks = {f"asks_{name}": (given, f"assert 'result' in {ask}.json()") for name, (given, ask) in CLIENTS.items()}
+    passes = {f"passes_{name}": (given, f"assert 'error' in {ask}.json()") for name, (given, ask) in CLIENTS.items()}
+    cut = {f"cut_{name}": (given, ask) for name, (given, ask, *_) in CUT_OFF.items()}
+    project.journeys(
+        HEAD
+        + "".join(
+            f"def test_{name}({given}):\n    with step('ask'):\n        {body}\n"
+            for name, (given, body) in (asks | passes | cut).items()
+        )
+    )
+    return project.run()
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_error_in_an_answer_of_200_is_known_by_whatever_client_it_came(broken, client):
+    result = broken.results[f"test_asks_{client}"]
+    (answer,) = result.facts.answers
+    assert (answer.step, answer.status, answer.operation) == ("ask", 200, "ledger.add")
+    assert (answer.stated.code, answer.stated.message) == ("4711", "The ledger is closed")
+    (written,) = [part for part in result.evidence if part.title == "API exchanges (JSON)"]
+    (exchange,) = json.loads((broken.folder / written.path).read_bytes())
+    assert "The ledger is closed" in exchange["response_body"]
+    assert not [name for name, content in broken.bytes_written() if TOKEN.encode() in content], "it is a secret"
+
+
+@pytest.mark.parametrize("client", [name for name in CLIENTS if name != "api"])
+def test_of_a_journey_that_passes_no_answer_is_kept(broken, client):
+    result = broken.results[f"test_passes_{client}"]
+    assert (result.outcome, result.facts, result.evidence) == ("passed", None, ())
+
+
+@pytest.mark.parametrize("client", CUT_OFF)
+def test_an_answer_that_is_cut_off_is_the_targets_and_told_with_its_request(broken, client):
+    *_, status, reason = CUT_OFF[client]
+    result = broken.results[f"test_cut_{client}"]
+    assert result.outcome == "failed", result.failure.message
+    found = result.failure.finding.refusal
+    assert (found.kind, found.status) == ("protocol", status)
+    if reason:
+        assert (found.method, found.url.rpartition("/")[2]) == ("GET", "chunks" if "chunks" in client else "short")
+        assert reason in found.reason
+        assert result.failure.message.startswith(f"GET {found.url}")
