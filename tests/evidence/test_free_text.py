@@ -114,6 +114,14 @@ def test_a_credential_in_free_text_is_learned(text, kind):
     assert redactor.text(f"it said {TOKEN}.") == "it said [masked]."
 
 
+def test_what_people_read_under_an_everyday_name_is_left_alone():
+    redactor = Redactor()
+    redactor.learn_from_json({"session": "Morning Yoga", "ticket": "Day ticket", "list": [{"pin": "Old harbour"}]})
+    assert redactor.text("Morning Yoga: Day ticket, Old harbour") == "Morning Yoga: Day ticket, Old harbour"
+    redactor.learn_from_json({"session": "q7Zt2LmX9vB4kR8nW1cY", "user_session": "Evening Yoga"})
+    assert redactor.text("q7Zt2LmX9vB4kR8nW1cY Evening Yoga") == "[masked] [masked]"
+
+
 @pytest.mark.parametrize(
     "issued",
     [

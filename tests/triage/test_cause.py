@@ -196,6 +196,21 @@ def by_retries():
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "ours"),
+    [
+        ({"headers": {"X-Number": 5}}, True),
+        ({"url": "shop.invalid/orders"}, True),
+        ({"url": "http://127.0.0.1:9/"}, False),
+    ],
+)
+def test_what_a_client_takes_from_no_journey_is_not_the_target_s_fault(given, ours):
+    with pytest.raises(requests.RequestException) as raised:
+        requests.get(**{"url": "http://127.0.0.1:9/", **given})
+    failure = describe_failure(raised.value, detail="", step="", phase="call")
+    assert (failure.kind == "journey error", failure.ours) == (ours, ours)
+
+
 def no_json():
     response = requests.Response()
     response.raw = BytesIO(b"<html>")

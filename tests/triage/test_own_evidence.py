@@ -2,11 +2,14 @@
 
 import pytest
 from msgspec.structs import replace
-from test_links import ABSENT, answer, broken, incidents, logged_in
+from test_links import ABSENT, NOW, RUN, answer, broken, incidents, logged_in
 from verdicts import verdict_of
 
+from synthprobe.firstline.naming import explain, name_incidents, named_alone
 from synthprobe.records.evidence import PageSeen
 from synthprobe.records.finding import Contradiction, Finding, Refusal
+from synthprobe.records.verdict import Verdict
+from synthprobe.verdict.isolation import Isolation
 from synthprobe.words import explanation
 
 FULL = "could not write: no space left on device"
@@ -30,6 +33,21 @@ def test_a_class_is_borrowed_from_who_shares_evidence_and_not_from_who_is_joined
     }  # fmt: skip
     assert explanation(classes["page"]).startswith("As was seen of this incident: ")
     assert FULL not in explanation(classes["third"])
+
+
+def test_what_a_journey_showed_before_is_not_told_of_what_it_shows_now():
+    was = broken("orders", answer("GET", "/orders", 403, reason="Your role is not let in"), message="answered 403")
+    now = broken("orders", answer("GET", "/orders", 500, reason="database is locked"), message="answered 500")
+    silent = broken("orders", message="the list is empty")
+    first = named_alone(Verdict(run=RUN, journeys=(was,), finished_at=NOW), ())
+
+    def named(judgement):
+        run = explain(Verdict(run=replace(RUN, id="next"), journeys=(judgement,), finished_at=NOW), (), Isolation())
+        return name_incidents(run, (), first.incidents, {}, NOW, Isolation()).verdict.journeys[0]
+
+    assert named(now).incident == named(silent).incident == first.incidents[0].id
+    assert (named(now).triage.cause_class, named(silent).triage.cause_class) == ("unknown", "config")
+    assert "database is locked" in explanation(named(now).triage)
 
 
 def test_two_journeys_that_each_show_another_class_are_two_incidents_and_neither_takes_the_others():

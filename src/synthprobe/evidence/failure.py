@@ -37,19 +37,7 @@ _SHOWN = re.compile(r"^Actual value:(.*?)(?=^(?:Error|Call log|Aria snapshot):|\
 _OURS = frozenset({"proxy", "credentials", "machine"})
 """What keeps the probe from asking the target at all."""
 _LACKING = frozenset(
-    (
-        "EACCES",
-        "EADDRNOTAVAIL",
-        "EDQUOT",
-        "EFBIG",
-        "EMFILE",
-        "ENFILE",
-        "ENOBUFS",
-        "ENOMEM",
-        "ENOSPC",
-        "EPERM",
-        "EROFS",
-    )
+    ("EACCES", "EADDRNOTAVAIL", "EDQUOT", "EFBIG", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ENOSPC", "EPERM", "EROFS")
 )
 """By which the probe's own machine refuses a connection: its limits, memory, disk, ports, firewall."""
 _FOR_A_STATUS = frozenset(
@@ -77,6 +65,8 @@ _OF_A_CLIENT = frozenset(
     )
 )
 """What they raise where no answer came."""
+_GIVEN = frozenset(("builtins.ValueError", "httpx.UnsupportedProtocol", "requests.InvalidJSONError"))
+"""What they are also when it was asked in a way in which they ask nobody."""
 _NO_ANSWER = frozenset({"refused", "dns", "tls", "no connection", "protocol", "redirects", "request"})
 
 # parts of Playwright's message, and what each says; the first that occurs counts
@@ -266,6 +256,12 @@ def _status_raised(error: BaseException) -> Contradiction | None:
     )
 
 
+def _asked_wrongly(error: BaseException) -> bool:
+    """Whether a client refused what the journey gave it, such as a header that is no text; to send it nowhere."""
+    functions = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(_GIVEN & _names(error)) and not any("redirect" in name for name in functions)  # an answer's address
+
+
 def _is_no_json(error: BaseException) -> bool:
     """Whether a client could not read an answer as the JSON that the journey asked it for."""
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -333,7 +329,7 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         return "expectation", False
     if _is_no_json(error):
         return "expectation", False
-    if _OF_A_CLIENT & names:
+    if _OF_A_CLIENT & names and not _asked_wrongly(error):
         if lacking(error):
             return "machine", True
         late = any(name.endswith(("ReadTimeout", "ServerTimeoutError")) for name in names)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from synthprobe.evidence.fields import Field, fields_of, is_code, query_fields
 from synthprobe.evidence.free_text import binary_pairs, free_fields
-from synthprobe.evidence.names import is_readable, is_secret_name, looks_random, may_be_secret_name
+from synthprobe.evidence.names import is_readable, is_secret_name, looks_random, may_be_everyday, may_be_secret_name
 from synthprobe.targets.secrets import SHORTEST
 
 RUNTIME_SHORTEST = 8
@@ -104,7 +104,7 @@ class Learner:
                 continue
             if field.typed:
                 self.learn(field.value, "field for a password", SHORTEST)
-            elif is_secret_name(field.name):
+            elif is_secret_name(field.name) and not may_be_everyday(field.name, field.value):
                 self.learn(field.value, field.name)
                 self._learn_pair(field.value, field.name)
             elif (field.hidden or may_be_secret_name(field.name)) and looks_random(field.value):

@@ -40,6 +40,7 @@ _PAIRS |= {
     ("de", "passe"),
     *((of, code) for of in ("activation", "backup", "recovery", "scratch") for code in ("code", "codes")),
 }
+_EVERYDAY = {"pin", "session", "sessions", "ticket"}  # on a map, at a conference, in a shop
 # what is said of a secret, and is none itself
 _ABOUT = {
     *(
@@ -93,6 +94,11 @@ def is_secret_name(name: str) -> bool:
         or _PAIRS.intersection(pairwise(meant))
         or any(_WITHIN.search(word) for word in meant)
     )
+
+
+def may_be_everyday(name: str, value: str) -> bool:
+    """Whether a field is more likely what people read: `session: "Morning Yoga"`."""
+    return name.lower() in _EVERYDAY and is_readable(value)
 
 
 @lru_cache(4096)

@@ -103,7 +103,9 @@ def name_incidents(
 def _linked(
     observations: Sequence[Observation], judged: Mapping[str, JourneyVerdict], of: Mapping[str, Incident]
 ) -> frozenset[str]:
-    """Journeys that share evidence with one that itself points at their incident's class, or of whom none does now."""
+    """Journeys that share evidence with one that itself points at their incident's class; where none does now, those
+    that point at no other class.
+    """
     seen = {observation.journey: observation for observation in observations}
     showing: dict[str, list[str]] = {}
     for journey, incident in of.items():
@@ -113,9 +115,14 @@ def _linked(
     return frozenset(
         journey
         for journey, incident in of.items()
-        if incident.id not in showing
-        or any(same_cause(seen[journey], seen[other], judged) for other in showing[incident.id])
+        if (incident.id not in showing and _is_silent(judged.get(journey)))
+        or any(same_cause(seen[journey], seen[other], judged) for other in showing.get(incident.id, ()))
     )
+
+
+def _is_silent(judgement: JourneyVerdict | None) -> bool:
+    own = judgement.triage if judgement is not None else None
+    return own is None or own.candidate == "unknown" or bool(own.elsewhere)
 
 
 def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: str = "") -> Named:
