@@ -21,7 +21,7 @@ ASTRAY = {
     "redirected in the place of a page": (
         "page.route('**/to?*', lambda route: route.fulfill(response=route.fetch()))\n    page.goto('/to?url=' + BAD)"
     ),
-    "another browser": "playwright.chromium.launch(executable_path=EXE).new_page().goto(BAD)",
+    "another browser": "playwright.chromium.launch().new_page().goto(BAD)",
     "a profile": "playwright.chromium.launch_persistent_context(str(tmp_path), executable_path=EXE)",
     "a browser elsewhere": "playwright.chromium.connect_over_cdp(BAD)",
 }

@@ -204,11 +204,14 @@ class GuardedBrowser:
         browser.new_page = new_guarded_page  # type: ignore[method-assign]
         return browser
 
-    def hold(self, playwright: Playwright) -> Playwright:
-        """Hold all that Playwright can open: browsers, request clients, and answers to a page's requests."""
+    def hold(self, playwright: Playwright, executable: Callable[[], str | None] = lambda: None) -> Playwright:
+        """Hold all that Playwright can open: browsers, request clients, and answers to a page's requests.
+
+        A journey that launches a browser and does not say which gets the one that ``executable`` names.
+        """
         self._hold_clients(playwright.request)
         for kind in (playwright.chromium, playwright.firefox, playwright.webkit):
-            self._hold_launches(kind)
+            self._hold_launches(kind, executable)
         guard_routes(self.guard, self._refused_answer)
         guard_protocol(self.guard)
         return playwright
@@ -249,11 +252,13 @@ class GuardedBrowser:
 
         opener.new_context = new_guarded_context  # type: ignore[method-assign]
 
-    def _hold_launches(self, kind: BrowserType) -> None:
+    def _hold_launches(self, kind: BrowserType, executable: Callable[[], str | None]) -> None:
         launch: Callable[..., Browser] = kind.launch
 
         def launch_guarded(**kwargs: Any) -> Browser:
             ours = self._proxies(), self._credentials.authorities
+            if kind.name == "chromium" and not kwargs.get("executable_path") and not kwargs.get("channel"):
+                kwargs["executable_path"] = executable()
             return self.watch(launch(**launch_arguments(kwargs, self.guard.target, kind.name, *ours)))
 
         def refuse(*_: Any, **__: Any) -> Any:

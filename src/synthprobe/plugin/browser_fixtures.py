@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def playwright(playwright: Any, pytestconfig: pytest.Config) -> Iterator[Any]:
 
     playwright.request.new_context = new_redacting_client
     with expecting_within(session.target.action_timeout_s):
-        yield session.browsers.wall().hold(playwright)
+        yield session.browsers.wall().hold(playwright, partial(_executable, pytestconfig))
         session.browsers.wall().release()
 
 
@@ -117,7 +118,7 @@ def launch_browser(
                     return launch_browser(**kwargs)
                 another = sync_playwright().start()  # Playwright's own process died with its browser
                 stack.callback(another.stop)
-                kind = getattr(session.browsers.wall().hold(another), browser_name)
+                kind = getattr(session.browsers.wall().hold(another, partial(_executable, pytestconfig)), browser_name)
                 return kind.launch(**{**browser_type_launch_args, **kwargs})
 
             return session.browsers.recorder().watch(launch_browser(**kwargs), again)
