@@ -170,6 +170,25 @@ def test_l32_the_ids_of_the_report_say_nothing_of_a_secret(project):
     assert len(set(ids)) == 1, ids
 
 
+def test_l30_what_a_journey_is_parametrised_with_under_a_secret_s_name_is_masked(project):
+    project.configure("http://127.0.0.1:9")
+    project.journeys(
+        "from dataclasses import dataclass\nimport pytest\n\n"
+        "@dataclass\nclass User:\n    name: str\n    passphrase: str\n\n"
+        "CASES = [(User('robin', 'tulip-Garden9'), {'user': 'kim', 'password': 'amber-Orchard7'}, 'Password123')]\n\n"
+        "@pytest.mark.parametrize(('user', 'form', 'password'), CASES, ids=['both'])\n"
+        "def test_it(user, form, password):\n    print(form)\n    assert user == form, password\n"
+    )
+    ran = project.run()
+    (result,) = ran.allure()
+    parameters = str([parameter["value"] for parameter in result["parameters"]])
+    assert "robin" in parameters
+    assert "Password123" not in parameters, "too common to be masked wherever it stands"
+    for value in (b"tulip-Garden9", b"amber-Orchard7"):
+        assert [name for name, content in ran.bytes_written() if value in content] == []
+        assert value.decode() not in ran.output
+
+
 @pytest.mark.parametrize("how", [["synthprobe", "run"], ["pytest", "journeys", "-p", "no:cacheprovider"]], ids=" ".join)
 def test_l37_what_a_killed_run_left_in_temporary_folders_is_private_and_wiped_by_the_next(how, project, tmp_path):
     project.configure("http://127.0.0.1:9", '[targets.demo.secrets]\nuser = "env:PLANTED"\n')

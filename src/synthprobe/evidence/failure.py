@@ -67,6 +67,10 @@ _OF_A_CLIENT = frozenset(
 """What they raise where no answer came."""
 _GIVEN = frozenset(("builtins.ValueError", "httpx.UnsupportedProtocol", "requests.InvalidJSONError"))
 """What they are also when it was asked in a way in which they ask nobody."""
+_NO_DOWNLOAD = (
+    "A Playwright that a journey starts itself knows its own download only, which is not there. Use the fixtures page, "
+    "browser or playwright, which know the others, or get it with: playwright install chromium"
+)
 _NO_ANSWER = frozenset({"refused", "dns", "tls", "no connection", "protocol", "redirects", "request"})
 
 # parts of Playwright's message, and what each says; the first that occurs counts
@@ -165,7 +169,9 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     if kind == "probe error":
         text = f"The probe itself broke with {type(error).__name__}: {text}\nSee what is wrong with: synthprobe doctor"
     if kind == "browser" and ("BrowserType.launch" in text or "Cannot launch" in text):
-        text = f"The browser did not start. See which one it is, or get one that fits: synthprobe doctor --fix\n{text}"
+        is_missing = "Executable doesn't exist" in text
+        what = _NO_DOWNLOAD if is_missing else "See which one it is, or get one that fits: synthprobe doctor --fix"
+        text = f"The browser did not start. {what}\n{text}"
     finding = _finding(error)
     if finding is None and kind in _NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""

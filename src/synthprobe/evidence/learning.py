@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
@@ -96,6 +97,13 @@ class Learner:
 
     def learn_from_json(self, body: Any) -> None:
         self.learn_from_fields(fields_of(json.dumps(body), "application/json"))
+
+    def learn_from_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Learn what a journey is parametrised with under a secret's name, also within a dictionary or an object."""
+        for name, value in parameters.items():
+            with suppress(Exception):  # a foreign class may break where it describes itself
+                shown = [Field(name, value)] if isinstance(value, str) else fields_of(repr(value), "text/plain")
+                self.learn_from_fields(shown)
 
     def learn_from_fields(self, fields: Iterable[Field]) -> None:
         """Learn those that are secret by their name, by what they are, or by name and look together."""

@@ -163,8 +163,9 @@ class AllureCollector:
         shown.append(Parameter(environment_name(taken, self._target), utils.represent(self._target)))
         originals = parameters(self._item)
         for shown_parameter in shown:
-            value = capped(str(shown_parameter.value))
-            shown_parameter.value = self._redactor.text(self._names.get(shown_parameter.name, value))
+            value, given = capped(str(shown_parameter.value)), f"{shown_parameter.name}="
+            named = f"{given}{self._names.get(shown_parameter.name, value)}"
+            shown_parameter.value = self._redactor.body(named, "text/plain").removeprefix(given)
             if shown_parameter.value != value:
                 originals = {}
         return history_id(full_name, shown, originals)

@@ -32,7 +32,7 @@ from synthprobe.plugin.allure import AllureCollector, hear_allure
 from synthprobe.plugin.background_errors import heard
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
-from synthprobe.plugin.inside_pytest import tear_down
+from synthprobe.plugin.inside_pytest import parameters, tear_down
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.options import JOURNEY, parameter_names, project_of
 from synthprobe.plugin.proof import prove_asked, prove_parts, proven, refuse_empty
@@ -175,6 +175,7 @@ class JourneySession:
             number = self.reruns.number(item) if self.reruns else getattr(item, "execution_count", 1)
             number += self._left(item)
             configured = self._project.config.journey_deadline_s
+            self.redactor.learn_from_parameters(parameters(item))
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
             good = LastGood(self._last_good, journey.id, self.clock.now(), self.browsers.look)
