@@ -10,6 +10,7 @@ from test_afterwards import SEARCH, SIGN_IN, Heard, Project, Runs, heard, projec
 
 from synthprobe import pipeline
 from synthprobe.pipeline import afterwards
+from synthprobe.triage.usual import USUAL
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -19,7 +20,7 @@ def poison(project: Project, journey: str) -> None:
     """A state of the right form whose newest times are no times: to judge by it raises, whatever is done with it."""
     with pipeline.open_history(Project(project.root, project.config, {})) as history:
         for (journey_id, path), state in history.detector_states("demo").items():
-            if journey_id == journey:
+            if journey_id == journey and path != USUAL:
                 stored, *rest = msgspec.msgpack.decode(state)
                 detector = msgspec.msgpack.decode(stored)
                 detector[3] = ["?", "?", "?", "?", True]

@@ -65,7 +65,7 @@ def guard_client(
             except Error as error:
                 asked.answered(status_logged(str(error)), {}, bytes, str(error).partition("\n")[0])
                 raise
-            asked.answered(answer.status, answer.headers, answer.body)
+            asked.answered(answer.status, answer.headers, lambda: _body(answer))
             return answer
 
         answer = _follow(guard, send, method, url, options, body)
@@ -209,8 +209,13 @@ def _learn_from_request(learner: Learner, url: str, options: Mapping[str, Any]) 
 
 def _learn_from_answer(learner: Learner, answer: APIResponse) -> None:
     learner.learn_from_response_headers((header["name"], header["value"]) for header in answer.headers_array)
-    with suppress(Error):  # it has no body, or it is gone
-        learner.learn_from_body(answer.body(), answer.headers.get("content-type", ""), answer.url)
+    learner.learn_from_body(_body(answer), answer.headers.get("content-type", ""), answer.url)
+
+
+def _body(answer: APIResponse) -> bytes:
+    with suppress(Error):  # it has none, or it is gone
+        return answer.body()
+    return b""
 
 
 def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _TEXT = re.compile(r"^$|^text/|json|xml", re.IGNORECASE)
 _LARGEST = 200_000
+_REFUSED = 400
 
 
 class Asked:
@@ -93,18 +94,17 @@ def noting_plain_requests() -> Iterator[None]:
         requests.Session.send = send  # type: ignore[method-assign]
 
 
-def recorded(noted: Sequence[Noted], redactor: Redactor, *, well: bool = True) -> list[Exchange]:
+def recorded(noted: Iterable[Noted], redactor: Redactor, *, well: bool = True) -> list[Exchange]:
     """Record what was noted, all secrets learned first; unless ``well``, without bodies of answers that were well."""
-    for known in (note.keywords for note in noted):
-        sent, got = known["request_headers"], known.get("response_headers", {})
-        body = known["request_body"] or b""
+    kept = [note if well or note.keywords["status"] >= _REFUSED else partial(note, response_body=b"") for note in noted]
+    for known in (note.keywords for note in kept):
+        sent, got, body = known["request_headers"], known["response_headers"], known["request_body"] or b""
         redactor.learn_from_request_headers(sent)
         redactor.learn_from_address(known["url"])
         redactor.learn_from_body(body.encode() if isinstance(body, str) else body, _kind(sent))
         redactor.learn_from_response_headers(got)
-        redactor.learn_from_body(known.get("response_body", b""), _kind(got), known["url"])
-    bare: dict[str, Any] = {"response_body": b""}
-    return [note(redactor, **({} if well or note.keywords.get("status", 0) >= 400 else bare)) for note in noted]
+        redactor.learn_from_body(known["response_body"], _kind(got), known["url"])
+    return [note(redactor) for note in kept]
 
 
 def _kind(headers: Mapping[str, str]) -> str:
