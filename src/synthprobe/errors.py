@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from synthprobe.records.finding import Finding
 
 
+def refused_by_machine(error: OSError) -> str:
+    """What the machine refused, as a sentence."""
+    reason = error.strerror or str(error)
+    if not error.filename:
+        return reason
+    return f"{error.filename} cannot be used: {reason}. Make room there, or correct what is in the way."
+
+
 class SynthprobeError(Exception):
     """Base of all errors raised on purpose."""
 

@@ -47,7 +47,9 @@ def write_whole(path: Path, content: bytes | str) -> Path:
     try:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         return temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a full disk names no file
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise

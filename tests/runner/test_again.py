@@ -1,6 +1,7 @@
 """A journey slower than usual is run again at once: a slow system is seen in one run, a hiccup is not believed."""
 
 import shutil
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from synthprobe.project import Project
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.runner.machine import measure_reference_ms
 
 BEGAN = datetime.now(UTC) - timedelta(days=1)
 JOURNEY = """
@@ -191,3 +193,12 @@ def test_f74_a_slow_machine_is_the_probe_and_no_duration_is_judged(look_again):
 def test_what_is_as_usual_is_not_run_again(look_again):
     (judgement,) = look_again(500.0).journeys
     assert (judgement.outcome, judgement.reruns) == ("passed", ())
+
+
+def test_a_machine_without_loopback_has_no_reference_and_runs_all_the_same(monkeypatch):
+    def unreachable(*_):
+        raise OSError("Network is unreachable")
+
+    assert measure_reference_ms() > 0
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    assert measure_reference_ms() == 0

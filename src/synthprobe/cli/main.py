@@ -18,7 +18,7 @@ from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
 from synthprobe.deadlines import unwind_when_asked
-from synthprobe.errors import SynthprobeError
+from synthprobe.errors import SynthprobeError, refused_by_machine
 
 COMMANDS = {
     "Every day": {
@@ -172,10 +172,7 @@ def main() -> None:
     except OSError as error:
         if not error.filename:
             raise
-        _refuse(
-            f"{error.filename} cannot be used: {error.strerror}. A path that can be read, or written, was expected. "
-            "Give another one, or correct what is in the way."
-        )
+        _refuse(refused_by_machine(error))
 
 
 def _refuse(sentence: str) -> None:

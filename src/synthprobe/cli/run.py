@@ -21,7 +21,7 @@ from synthprobe.cli.options import BaseUrl, TargetName, finite
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.deadlines import is_ending, signals
 from synthprobe.environment import CiJob
-from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
+from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError, refused_by_machine
 from synthprobe.project import Project
 from synthprobe.records.result import JUNIT_PLACE
 from synthprobe.records.verdict import Verdict
@@ -296,12 +296,8 @@ def _kept_beside(verdict: Verdict, folder: Path, mask: Callable[[str], str], ci:
 
 def _end_blind(project: Project, target: Target, order: RunOrder, out: _Output, error: Exception) -> int:
     """Whatever ended the run: it has a verdict, people and the watcher hear of it, and the exit code says blind."""
-    on_purpose = isinstance(error, SynthprobeError | OSError)
-    reason = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename} cannot be used: " if error.filename else ""
-        reason = f"{place}{error.strerror}{'. Make room there, or correct what is in the way.' if place else ''}"
-    if not on_purpose:
+    reason = refused_by_machine(error) if isinstance(error, OSError) else str(error)
+    if not isinstance(error, SynthprobeError | OSError):
         reason = f"{type(error).__name__}: {reason}. This is a fault of synthprobe; please report it."
         with suppress(OSError):
             traceback.print_exception(error)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from synthprobe.errors import SynthprobeError
+from synthprobe.errors import SynthprobeError, refused_by_machine
 from synthprobe.records.verdict import Verdict
 
 R = TypeVar("R")
@@ -22,7 +22,7 @@ class Noted(AbstractContextManager[None, bool]):
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
         if isinstance(error, SynthprobeError | OSError):
-            self._notes.append(str(error))
+            self._notes.append(refused_by_machine(error) if isinstance(error, OSError) else str(error))
         elif isinstance(error, Exception):
             where = traceback.extract_tb(error.__traceback__)[-1]
             self._notes.append(
