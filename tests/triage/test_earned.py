@@ -88,6 +88,8 @@ def test_a_rule_that_has_not_earned_it_says_what_is_known_and_which_class_may_be
     assert found.why == "GET /bill was answered with sum: expected 119, got 100."
     assert "computes" in found.runner_up_why
     assert triage(failed(asked("/bill", 403), wrong=None)).cause_class == "config"
+    let_in = Contradiction(about="status", expected="status 403", got="status 200", method="GET", url="http://t/bill")
+    assert triage(failed(asked("/bill"), wrong=let_in, checks="rule")).runner_up != "code", "nothing was computed"
 
 
 @pytest.mark.parametrize(

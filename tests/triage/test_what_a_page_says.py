@@ -66,6 +66,9 @@ def test_a_control_of_another_name_is_told_where_it_did_not_stand_there_before()
         return explained(replace(page, results=(replace(page.results[-1], facts=replace(facts, pages=known)),)))
 
     assert 'has button "Bestände", which did not stand there before' in instead('button "\uf0c0 Bestände"')
+    assert 'has button "Bestände"' in instead('button "\uf0c0 Bestände"', sought="Knopfreihe"), (
+        "a new one before one alike"
+    )
     assert "Bestände" not in instead()
     assert "Bestände" not in instead('button "\uf0c0 Bestände"', "alert: Zu viele Anfragen"), (
         "it complains of something"

@@ -49,6 +49,7 @@ _LACKS = re.compile(
 # what somebody may use no more: whoever says so was reached
 _USED_UP = re.compile(r"quota|over.?limit|limit exceeded|rate.limit|licen[cs]e|subscription|billing", re.IGNORECASE)
 _UNCLEAR = {520}  # an edge was answered something that it does not understand
+_TO_BE_REFUSED = re.compile(r"status 40[13]\b")
 _LOOP = "net::ERR_TOO_MANY_REDIRECTS"
 
 
@@ -160,6 +161,8 @@ def _answered_in_kind(f: TriageFacts) -> bool:
     found = f.finding.contradiction
     if found is None:
         return True
+    if f.checks == "rule" and found.about == "status" and _TO_BE_REFUSED.match(found.expected):
+        return False  # who is let in was not computed wrongly
     if found.status >= 400 and found.about == "status":  # a refusal is none; that a record is not there may be
         return found.status == 404 and found.method == "GET" and f.checks != "rule"
     return found.status < 500 and found.about != "json" and not found.misshapen

@@ -241,15 +241,16 @@ def _instead(f: TriageFacts) -> str:
     ]
     texts = [("text", words) for words in spoken(f)]
     others = [(r, n) for r, n in ((part["role"], part["name"]) for part in there) if n] + texts
-    for candidates, like in ((alike, _LIKE), (others, _LIKE_OTHERS if alike else _LIKE)):
+    fresh = [n for r, n in alike if any(line.startswith(f'{r} "{n}"') for line in page.unusual or ())]
+    fresh = fresh if len(fresh) <= _FEW and not complaints(f) else []
+    for candidates, like in ((alike, _LIKE_OTHERS if fresh else _LIKE), (others, _LIKE_OTHERS if alike else _LIKE)):
         names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=like) if name else []
         if names:
             kind = next(kind for kind, n in candidates if n == names[0])
             if (kind, names[0]) == (role, name) and len(links) == 1:
                 return "; it came later"
             return f'; the page {page.path} has {kind} "{_legible(names[0], name)}"'
-    fresh = [n for r, n in alike if any(line.startswith(f'{r} "{n}"') for line in page.unusual or ())]
-    if fresh and len(fresh) <= _FEW and not complaints(f):
+    if fresh:
         named = " and ".join(f'"{_legible(n)}"' for n in fresh)
         return f"; the page {page.path} has {role} {named}, which did not stand there before"
     warned = next(iter(complaints(f)), "")
