@@ -18,8 +18,8 @@ HOMES = {
     "plugin/inside_pytest.py": "pytest",
     "plugin/inside_allure.py": "allure-pytest",
 }
-PUBLIC = {"_replace", "_fields", "_asdict", "_mapping", "_exit"}
-"""Names with an underscore that Python and SQLAlchemy document."""
+PUBLIC = {"_replace", "_fields", "_asdict", "_mapping", "_exit", "_get_running_loop", "_set_running_loop"}
+"""Names with an underscore that Python and SQLAlchemy document, or list among those for others (asyncio)."""
 
 INSIDES = {"_pytest", "allure_pytest", "pytest_rerunfailures", "xdist"}
 """Packages that say nowhere what of them is for others."""

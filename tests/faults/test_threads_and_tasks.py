@@ -194,6 +194,59 @@ def test_a_thread_that_outlives_its_journey_hides_no_failure_and_is_refused_in_t
     assert tree(ran.results["test_next"].steps) == {"next": {}}
 
 
+BESIDE_A_BROWSER = """
+import asyncio
+import pytest
+
+@pytest.fixture(scope="module")
+def shared(browser, base_url):
+    page = browser.new_page()
+    page.goto(base_url)
+    yield page
+    page.close()
+
+def test_page(shared):
+    assert shared.title()
+
+def test_tasks(api):
+    async def ask():
+        await asyncio.sleep(0)
+        print("asking")
+        return api.get("/healthz")
+    assert asyncio.run(ask()).status == 200
+
+def test_page_that_is_asked_for_in_the_body(request):
+    page = request.getfixturevalue("page")
+    page.goto("/login")
+    assert page.title()
+
+def test_shared_page_once_more(shared):
+    assert shared.title()
+
+@pytest.fixture
+def loop():
+    made = asyncio.new_event_loop()
+    yield made
+    made.run_until_complete(made.shutdown_asyncgens())
+    made.close()
+
+def test_loop_of_a_fixture(loop):
+    async def check():
+        assert 1 == 2, "the other desk differs"
+    loop.run_until_complete(check())
+"""
+
+
+def test_asyncio_runs_in_journeys_without_a_browser_also_where_one_is_open_f99(project, centre):
+    project.configure(centre.url)
+    project.journeys(BESIDE_A_BROWSER)
+    ran = project.run()
+    causes = {name: result.cause for name, result in ran.results.items() if result.outcome != "passed"}
+    assert causes == {"test_loop_of_a_fixture": "the other desk differs"}, ran.output
+    assert ran.results["test_loop_of_a_fixture"].outcome == "failed"
+    assert [note for result in ran.all_results for note in result.notes if "learned" in note] == []
+
+
 def test_a_generator_cannot_be_decorated_with_a_step():
     from synthprobe import ConfigurationError, step
 

@@ -32,6 +32,7 @@ from synthprobe.plugin.allure import AllureCollector, hear_allure
 from synthprobe.plugin.background_errors import heard
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
+from synthprobe.plugin.event_loops import EventLoops
 from synthprobe.plugin.inside_pytest import parameters, tear_down
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.options import JOURNEY, parameter_names, project_of
@@ -107,7 +108,7 @@ class JourneySession:
         self._group = GroupLock(folder / "locks")
         share = run_folder.share()
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
-        self.scenarios = ScenarioSteps()
+        self.scenarios, self.loops = ScenarioSteps(), EventLoops()
         self.browsers = SessionBrowsers(project, target, scratch, self.redactor, self.guard)
 
     @classmethod
@@ -143,6 +144,7 @@ class JourneySession:
     def pytest_sessionstart(self) -> None:
         """Render reports plainly where pytest cannot; hear what is told to Allure."""
         self.config.pluginmanager.register(BareReports(self._mask), "synthprobe-reports")
+        self.config.pluginmanager.register(self.loops, "synthprobe-loops")
         hear_allure(self.config, self.allure, lambda item: JOURNEY in item.stash)
 
     @pytest.hookimpl(optionalhook=True)
@@ -384,7 +386,8 @@ class JourneySession:
         """What was issued to the browser must be known before the first text of this attempt is written."""
         browser = self.browsers.evidence
         if browser is not None and self.attempt is not None and (broken or not self.attempt.settled):
-            self.journal.learn(self.attempt, browser, broken=broken)
+            with self.loops.back():
+                self.journal.learn(self.attempt, browser, broken=broken)
 
     def _settle(self, attempt: Attempt) -> None:
         if attempt.progress is not None:
