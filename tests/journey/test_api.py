@@ -139,6 +139,17 @@ def test_what_the_probes_machine_refuses_is_not_the_targets_fault(centre):
     assert [failed_by(ask) for ask in clients] == [("machine", True)] * 3
 
 
+def test_a_file_that_the_probes_machine_does_not_have_is_not_the_targets_fault(centre, monkeypatch):
+    def without_its_file(*_, **__):
+        raise FileNotFoundError(2, "No such file or directory", "authorities.pem")
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", without_its_file)
+    with pytest.raises(TargetError, match=r"No such file or directory: 'authorities\.pem'") as missing:
+        Api(Target(base_url=centre.url), Redactor()).get("/readyz")
+    failure = describe_failure(missing.value, detail="", step="", phase="call")
+    assert (failure.kind, failure.ours) == ("machine", True)
+
+
 def test_plain_http_where_tls_was_expected_is_tls():
     with server(truncated) as url, pytest.raises(TargetError) as caught:
         Api(Target(base_url=url.replace("http:", "https:"), timeout_s=2), Redactor()).get("/")

@@ -317,6 +317,8 @@ def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
     text, reason = repr(error), _reason(error)
     if lack := lacking(error):
         return refusal(kind="machine", reason=lack)
+    if isinstance(error, FileNotFoundError):
+        return refusal(kind="machine", reason=str(error))
     if isinstance(error, requests.exceptions.SSLError):
         return refusal(kind="tls", certificate=certificate_fault(text), reason=reason)
     if (way := way_of(text)) in {"dns", "refused"}:
