@@ -170,15 +170,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             >>> Config(heartbeat=HeartbeatConfig(url="env:HEARTBEAT")).secret_sources()
             {'heartbeat.url': 'env:HEARTBEAT'}
         """
-        declared = {
+        secrets = {
             f"{of}.{name}": source for of, target in self.targets.items() for name, source in target.secrets.items()
         }
-        declared |= {"heartbeat.url": self.heartbeat.url, "history.url": self.history.url}
+        declared = {"heartbeat.url": self.heartbeat.url, "history.url": self.history.url}
         declared |= {"telemetry.otlp_url": self.telemetry.otlp_url, "telemetry.push_url": self.telemetry.push_url}
         for route in self.alerts.routes:
             for number, source in enumerate((*route.to, *route.second, route.read_back), 1):
                 declared[f"alerts.{route.name}.{number}"] = source
-        return {name: source for name, source in declared.items() if source.startswith(("env:", "file:"))}
+        return secrets | {name: at for name, at in declared.items() if at.startswith(("env:", "file:"))}
 
 
 def read_config(root: Path, environ: Mapping[str, str] = ENVIRONMENT) -> Config:

@@ -45,7 +45,7 @@ def sick(tmp_path_factory, new_project):
     made.configure(
         "http://probe:Winter-Harbour-77@no-such-host.invalid",
         'secrets = { door = "env:NO_SUCH_DOOR" }\n[targets.other]\nbase_url = "http://127.0.0.1:9"\n'
-        '[targets.other.secrets]\nkey = "env:NO_SUCH_KEY"\n'
+        '[targets.other.secrets]\nplain = "Winter-Harbour-78"\nkey = "env:NO_SUCH_KEY"\n'
         '[history]\nurl = "env:HISTORY"\n[heartbeat]\nurl = "env:HEARTBEAT"\n'
         '[[alerts.routes]]\nname = "all"\nto = []\n',
     )
@@ -73,6 +73,8 @@ def test_everything_that_is_wrong_has_a_name_and_a_way_out(sick):
         assert any(f"{option}," in text or f"{option};" in text for text in texts), option
     assert "NO_SUCH_DOOR" in found["secrets", "wrong"]
     assert "NO_SUCH_KEY" in found["secrets", "warning"]
+    assert any("'other.plain' has no source that is known" in text for text in texts)
+    assert "Winter-Harbour-78" not in done.stdout
     assert "targets.demo.base_url holds a password" in found["addresses", "wrong"]
     assert "HTTPS_PROXY" in found["proxies", "warning"]
     assert "requirements.lock, which is not there" in found["workflows", "wrong"]

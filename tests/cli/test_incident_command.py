@@ -72,6 +72,9 @@ def test_its_life_is_recorded_in_plain_words(project, incident):
     ):
         assert line in shown
     assert synthprobe(project, "list").stdout.strip() == "No incident is open."
+    with (project.root / "synthprobe.toml").open("a") as settings:  # as on a laptop that lacks the variable
+        settings.write('[history]\nurl = "env:NOT_SET_HERE"\n')
+    assert synthprobe(project, "list").stdout.strip().endswith("No incident is open, as far as is known here.")
     assert "resolved" in synthprobe(project, "list", "--all").stdout
 
 

@@ -34,7 +34,7 @@ def test_only_reveal_gives_it_away():
     [
         ("env:MISSING", "environment variable MISSING, which is not set or empty"),
         ("file:/nonexistent/x", "cannot be read: No such file"),
-        ("vault:x", "env:VARIABLE or file:/path was expected"),
+        ("hunter2", "(?!.*hunter2).*env:VARIABLE or file:/path was expected"),
         ("env:SHORT", "shorter than 6 characters"),
         ("env:WORD", "looks like a word of a dictionary"),
         ("env:PIN", "a number of fewer than 8 digits"),

@@ -15,7 +15,7 @@ from rich.table import Table
 from synthprobe import pipeline
 from synthprobe.cli.options import complete_targets
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.errors import ConfigurationError
 from synthprobe.fleet.conclude import conclude
 from synthprobe.fleet.slots import Done, plan_of, slot_of
 from synthprobe.project import Project
@@ -25,6 +25,7 @@ from synthprobe.report.oncall import BADGES
 from synthprobe.report.terminal import summary
 from synthprobe.targets.target import Target
 from synthprobe.tools import needs
+from synthprobe.words import counted
 
 
 def print_plan(
@@ -150,23 +151,25 @@ def worker(
         open_console().print(f"Schedule {name}: every {project.config.interval_s} s, {parts} parts from {seen_from}.")
     if capacity:
         commands = temporal.Commands(project.root, location, base_url)
-        open_console(stderr=True).print(f"Worker at {location}: up to {capacity} parts at once, from {place}.")
+        at_once = counted(capacity, "part")
+        open_console(stderr=True).print(f"Worker at {location}: up to {at_once} at once, from {place}.")
         _asked(temporal.work(place, namespace, commands, location, capacity, metrics), place)
-    _leave()
+    _leave(0)
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     """End at once: Temporal's threads may abort an interpreter that ends in order (temporalio/sdk-python#300)."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _asked(doing: Any, address: str) -> Any:
     try:
         return asyncio.run(doing)
     except RuntimeError as error:  # what Temporal's client raises when it cannot connect
-        raise ToolError(
-            f"The Temporal server at {address} cannot be used: {str(error).splitlines()[0]}. Give its address with "
-            "--address, or look whether it runs: temporal operator cluster health"
-        ) from None
+        open_console(stderr=True).print(
+            f"synthprobe: The Temporal server at {address} cannot be used: {str(error).splitlines()[0]}. Give its "
+            "address with --address, or look whether it runs: temporal operator cluster health"
+        )
+        _leave(2)

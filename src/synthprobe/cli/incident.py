@@ -53,7 +53,8 @@ def list_incidents(
     for note in incidents.notes:
         _console.print(note)
     if not found:
-        _console.print("No incident is open." if not everything else "No incident is recorded.")
+        known_here = ", as far as is known here" if incidents.notes else ""
+        _console.print(f"No incident is {'recorded' if everything else 'open'}{known_here}.")
         return
     rows = [
         (

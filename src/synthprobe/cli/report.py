@@ -21,7 +21,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.shelf import read_shelf
 from synthprobe.pipeline.publishing import site_of
 from synthprobe.project import Project
-from synthprobe.report.addresses import SCHEMES, safe_name, wrong_with_url
+from synthprobe.report.addresses import safe_name, wrong_with_url
 from synthprobe.report.board import DAYS
 from synthprobe.report.index import Index, read_index, whole_runs
 from synthprobe.report.ops_page import render_ops
@@ -182,5 +182,5 @@ def _store(place: str | None) -> Store:
     if "://" not in place:
         return FolderStore(Path(place).absolute())
     if wrong := wrong_with_url(place):
-        raise ConfigurationError(f"{place} cannot be served. A folder, or one of {', '.join(SCHEMES)}:// {wrong}")
+        raise ConfigurationError(f"{place} cannot be served. A folder, or an address: {wrong}")
     return open_store(place)

@@ -122,7 +122,10 @@ def read_secret(name: str, environ: Mapping[str, str], *, source: str, root: Pat
         if not value:
             raise SecretError(f"The secret {name!r} was expected in the file {place}, which is empty. Write it there.")
         return Secret(value, name)
-    raise SecretError(f"The secret {name!r} has the source {source!r}; env:VARIABLE or file:/path was expected.")
+    raise SecretError(  # without what is there: it may be the secret itself
+        f"The secret {name!r} has no source that is known; env:VARIABLE or file:/path was expected. If the secret "
+        "itself stands there, take it out of the file, and have it changed."
+    )
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
