@@ -107,6 +107,17 @@ def test_skip_where_it_broke():
 def test_unknown_fixture(boards):
     assert boards
 
+@pytest.fixture
+def shop():
+    return "https://shop.example"
+
+@pytest.fixture(scope="session")
+def till(shop):
+    return f"{shop}/till"
+
+def test_fixture_of_a_wider_scope(till):
+    assert till
+
 def test_generator(tmp_path):
     assert (path.is_file() for path in [tmp_path])
 
@@ -309,6 +320,7 @@ EXPECTED = {
     "test_job_that_is_asked": ("passed", ""),
     "test_skip_where_it_broke": ("skipped", "not today (it was skipped when this broke: assert 1 == 2)"),
     "test_unknown_fixture": ("unknown", "It asks for the fixture 'boards', and nothing here gives it"),
+    "test_fixture_of_a_wider_scope": ("unknown", "The journey itself broke with Failed: ScopeMismatch"),
     "test_generator": ("unknown", "asserts a generator, which always holds"),
     "test_element": ("unknown", "asserts an element, which is there even where the page has none"),
     "test_dropped_element": ("unknown", "names an element and looks at nothing of it"),

@@ -342,8 +342,10 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         return "timeout" if late else "request", False
     if "synthprobe.DeadlineReached" in names or ("builtins.Failed" in names and text.startswith("Timeout")):
         return ("unresponsive", False) if _waited_for_browser(error) else ("deadline", True)
-    if "builtins.Failed" in names:  # pytest.fail, wherever it comes from
-        return "expectation", False
+    if "builtins.Failed" in names:  # pytest.fail; pytest itself says so that a test cannot be called
+        raised_in = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        is_pytest_s = raised_in[-2:-1] == ["_pytest.fixtures"]
+        return ("journey error", True) if is_pytest_s else ("expectation", False)
     if isinstance(error, JourneyError):
         return "journey error", True
     return ("probe error" if _raised_by_us(error) else "journey error"), True
