@@ -40,7 +40,7 @@ def read_or(otherwise: R, notes: list[str], read: Callable[..., R], *given: obje
 
 
 def third_parties(verdict: Verdict) -> list[str]:
-    """The list of hosts that pages asked for in vain, so that somebody decides on each; nothing when there are none."""
+    """The list of hosts that were asked for in vain, so that somebody decides on each; nothing when there are none."""
     asked = Counter(
         host for judgement in verdict.journeys if judgement.results for host in judgement.results[-1].refused_hosts
     )
@@ -48,6 +48,6 @@ def third_parties(verdict: Verdict) -> list[str]:
         return []
     listed = ", ".join(f"{host} ({count} {'journey' if count == 1 else 'journeys'})" for host, count in asked.items())
     return [
-        f"Third parties that pages asked for and did not reach: {listed}. What a journey needs belongs into "
-        "allowed_hosts of the target; what users do without belongs into blocked_hosts, and is not listed then."
+        f"Hosts that were asked for and not reached, as they are not allowed: {listed}. What a journey needs belongs "
+        "into allowed_hosts of the target; what users do without belongs into blocked_hosts, and is not listed then."
     ]
