@@ -203,7 +203,11 @@ def _how_wide(f: TriageFacts) -> str:
     """How many other journeys met an error of the server where they broke, and how many passed."""
     alike = sum(peer.meets_error for peer in f.peers if peer.outcome == "failed")
     passed = sum(peer.outcome == "passed" for peer in f.peers)
-    met = f"{alike} of {len(f.peers)} other journeys met a server error too" if alike else "No other journey met one"
+    met = (
+        f"{alike} of {len(f.peers)} other journeys met a server error too"
+        if alike
+        else "No other journey met a server error"
+    )
     return f"{met}; {passed} passed."
 
 
