@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import msgspec
 import pytest
 from test_afterwards import SIGN_IN, Heard, Project, Runs, heard, project
@@ -10,6 +13,7 @@ from typer.testing import CliRunner
 from synthprobe.alerts.channels import AppriseChannel
 from synthprobe.cli.main import app
 from synthprobe.config import HistoryConfig
+from synthprobe.errors import HistoryError
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -62,3 +66,14 @@ def test_a_machine_that_dies_before_it_sent_leaves_the_message_to_the_other_once
     monkeypatch.chdir(first.root)
     assert CliRunner(env=first.environ).invoke(app, ["alert", "--send"]).output == "0 delivered, 0 waiting.\n"
     assert titles(heard) == ["PAGE"]
+
+
+def test_which_messages_wait_is_not_known_where_the_history_cannot_be_read(project, monkeypatch):
+    project.run()
+    with closing(sqlite3.connect(project.root / ".synthprobe" / "history.db")) as history, history:
+        history.execute("UPDATE alembic_version SET version_num = 'newer'")
+    monkeypatch.chdir(project.root)
+    for words in (["alert"], ["alert", "--json"], ["alert", "--send"]):
+        refused = CliRunner(env=project.environ).invoke(app, words)
+        assert isinstance(refused.exception, HistoryError), refused.output
+        assert refused.output == ""

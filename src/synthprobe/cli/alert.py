@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel, read_back
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.errors import ConfigurationError
+from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.project import Project
 
 _console = open_console()
@@ -69,6 +70,7 @@ def _test(project: Project, route: str | None, *, back: bool) -> None:
 def _send(project: Project) -> None:
     with _outbox(project) as outbox:
         done = sending.deliver(outbox, project.config.alerts, _channel(project), datetime.now(UTC), everything=True)
+    _require_known(outbox, (*done.delivered, *done.waiting))
     for sentence in dict.fromkeys((*outbox.notes, *done.sentences)):
         _console.print(sentence)
     _console.print(f"{len(done.delivered)} delivered, {len(done.waiting)} waiting.")
@@ -79,6 +81,7 @@ def _list(project: Project, route: str | None, *, as_json: bool) -> None:
     routes = {route.name for route in project.config.alerts.routes}
     with _outbox(project) as outbox:
         letters = [letter for letter in outbox.waiting() if route in {None, letter.alert.route}]
+    _require_known(outbox, letters)
     if as_json:
         print_json({"waiting": letters})
         return
@@ -109,6 +112,11 @@ def _outbox(project: Project) -> Outbox:
     """The messages of this machine, and what others that share its history made of them."""
     history = pipeline.open_history(project)
     return pipeline.open_outbox(project, history if history.is_shared else None)
+
+
+def _require_known(outbox: Outbox, found: Sequence[object]) -> None:
+    if not found and not outbox.history.is_kept:
+        raise HistoryError(f"Which messages wait is not known. {' '.join(outbox.history.notes)}")
 
 
 def _channel(project: Project) -> AppriseChannel:
