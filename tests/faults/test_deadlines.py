@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 JOURNEYS = """
-import threading, pytest
+import socket, threading, urllib.request
+import pytest
 
 def hang():
     threading.Event().wait()
@@ -45,6 +46,11 @@ def test_swallows_and_passes():
     except BaseException:
         assert True
 
+@pytest.mark.flaky(reruns=0)
+def test_waits_for_an_answer():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        urllib.request.urlopen(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+
 def test_sound():
     assert True
 """
@@ -57,6 +63,7 @@ EXPECTED = {
     "test_marked": (2, "unknown", "deadline: " + REACHED.format("0.5")),
     "test_swallows": (1, "unknown", "deadline: " + REACHED.format(1)),
     "test_swallows_and_passes": (1, "unknown", "deadline: " + REACHED.format(1)),
+    "test_waits_for_an_answer": (1, "unknown", f"deadline: {REACHED.format(1)[:-1]} (waiting for an answer by urllib)"),
     "test_sound": (1, "passed", ""),
 }
 

@@ -310,6 +310,8 @@ def test_a_probe_that_cannot_be_believed_says_nothing_of_the_target():
     assert (found.cause_class, found.rule, found.runner_up) == ("probe", "probe-at-fault", "")
     ended = triage(replace(facts, kind="journey error"))
     assert (ended.cause_class, ended.sure) == ("probe", "medium"), "what the journey met with may have ended it"
+    late = triage(replace(facts, kind="deadline", evidence=Facts()))
+    assert (late.cause_class, late.sure) == ("unknown", "low"), "what it waited for may be the target"
     lacking = answer("/site.css", 404, by="page", resource="stylesheet")
     for met in (Facts(answers=(lacking,)), Facts(page_errors=("ReferenceError: cart is not defined",))):
         sentence = triage(replace(facts, kind="journey error", evidence=met)).why

@@ -16,7 +16,8 @@ from synthprobe import words
 from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.evidence.exchanges import record_exchange
-from synthprobe.evidence.failure import certificate_fault, cut_off, lacking, way_of
+from synthprobe.evidence.failure import certificate_fault
+from synthprobe.evidence.reasons import cut_off, lacking, way_of
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock, monotonic

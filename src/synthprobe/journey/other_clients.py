@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from synthprobe.evidence.exchanges import record_exchange
-from synthprobe.evidence.failure import cut_off
+from synthprobe.evidence.reasons import cut_off
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
 from synthprobe.journey.clock import monotonic

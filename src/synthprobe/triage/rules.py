@@ -61,6 +61,8 @@ def _own_fault(f: TriageFacts) -> str:
         met += [f"{error}." for error in [data.script_error(f)] if error]
         seen = f". Before it: {' '.join(met)}" if met else ", so nothing is known of the target."
         return f"The journey ended by an error that no expectation raised{seen}"
+    if f.kind == "deadline":
+        return ""  # what it waited for is not known by that: the target, or something of its own
     return f"The probe itself is at fault ({f.kind or 'no result'}), so nothing is known of the target."
 
 
