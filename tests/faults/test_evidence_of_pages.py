@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 CONFTEST = """
+import logging
 import pytest
 @pytest.fixture
 def no_script_errors(page):
@@ -15,6 +16,10 @@ def no_script_errors(page):
     page.on("pageerror", lambda error: seen.append(str(error)))
     yield
     assert not seen, f"scripts of the page threw: {seen}"
+@pytest.fixture
+def talkative(page):
+    print("the desk is made ready")
+    logging.getLogger("desk").warning("it is ready")
 @pytest.fixture
 def ledger():
     yield
@@ -39,6 +44,9 @@ def test_script(page, no_script_errors):
         page.evaluate("setTimeout(() => { throw new Error('the board broke') })")
 def test_late(ledger, page):
     page.goto("/login")
+def test_talkative(page, talkative):
+    page.goto("/login")
+    assert page.url == "another"
 def test_several(untidy, ledger, page, no_script_errors):
     page.goto("/login")
     with page.expect_event("pageerror"):
@@ -141,6 +149,13 @@ def test_an_assertion_at_a_fixtures_end_is_the_targets_with_evidence(ran, name, 
     assert {"trace", "repeat"} <= set(kinds(result))
     assert pages(trace(ran, result)) == ["/login"]
     assert any("at the end of fixture" in note for note in result.notes)
+
+
+def test_what_a_fixture_prints_before_the_journey_costs_none_of_its_evidence_f96(ran):
+    result = ran.results["test_talkative"]
+    assert {"screenshot", "trace"} <= set(kinds(result))
+    assert [page.path for page in result.facts.pages] == ["/login"]
+    assert pages(trace(ran, result)) == ["/login"]
 
 
 def test_a_page_that_is_still_open_when_a_fixtures_end_breaks_is_pictured_f96(ran):

@@ -377,17 +377,19 @@ class JourneySession:
             self._held.enter_context(noting_plain_requests())
 
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        if report.when != "setup" or not report.passed or report.sections or report.user_properties:
-            self._learn(broken=report.failed or bool(report.sections))
+        is_beginning = report.when == "setup" and report.passed  # what is seen of it goes on
+        if not is_beginning or report.sections or report.user_properties:
+            talks = bool(report.sections)
+            self._learn(broken=report.failed or (talks and not is_beginning), stored=talks and is_beginning)
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)
         redact_sections(item, self.redactor)
 
-    def _learn(self, *, broken: bool) -> None:
+    def _learn(self, *, broken: bool, stored: bool = False) -> None:
         """What was issued to the browser must be known before the first text of this attempt is written."""
         browser = self.browsers.evidence
         if browser is not None and self.attempt is not None and (broken or not self.attempt.settled):
             with self.loops.back():
-                self.journal.learn(self.attempt, browser, broken=broken)
+                self.journal.learn(self.attempt, browser, broken=broken, stored=stored)
 
     def _settle(self, attempt: Attempt) -> None:
         if attempt.progress is not None:
