@@ -155,6 +155,7 @@ def test_what_a_fixture_prints_before_the_journey_costs_none_of_its_evidence_f96
     result = ran.results["test_talkative"]
     assert {"screenshot", "trace"} <= set(kinds(result))
     assert [page.path for page in result.facts.pages] == ["/login"]
+    assert result.facts.page_errors == (), "reading what is stored is no error of the page"
     assert pages(trace(ran, result)) == ["/login"]
 
 

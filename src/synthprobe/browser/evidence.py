@@ -179,10 +179,10 @@ class BrowserEvidence:
                 self.pending += [request for page in pages for request in pending_requests(page)]
                 self.pictures += self._screenshots(recording.context)  # takes seconds where a page still loads
 
-    def learn(self, learner: Learner, *, broken: bool, stored: bool = False) -> None:
+    def learn(self, learner: Learner, *, broken: bool) -> None:
         """Learn what was issued to the browser in this attempt, before anything of it is written.
 
-        Where it is ``broken``, what is seen of it ends with that. ``stored``: what pages keep is learned as well.
+        Where it is ``broken``, what is seen of it ends with that.
         """
         if self._recordings:
             learn_from_downloads(self.scratch / DOWNLOADS, self._read_to, learner)
@@ -191,9 +191,6 @@ class BrowserEvidence:
                 recording.take_in()
             if self._recordings:
                 learn_from_folder(self.scratch, self._read_to, learner)
-            for recording in self._recordings if stored else ():
-                if not recording.is_closed:
-                    _learn_from_storage(recording.context, learner)
             return
         self.capture()
         for recording in self._recordings:

@@ -110,11 +110,11 @@ class Journal:
         self._address_typed = address_typed
         self._describe = project.plugins.describe_answer
 
-    def learn(self, attempt: Attempt, browser: BrowserEvidence, *, broken: bool, stored: bool = False) -> None:
+    def learn(self, attempt: Attempt, browser: BrowserEvidence, *, broken: bool) -> None:
         """Learn what was issued to the browser, before anything of it is written."""
         try:
             with own_time(EVIDENCE_S if broken else 0):  # no thread of a journey's own may set an alarm
-                browser.learn(self._redactor, broken=broken, stored=stored)
+                browser.learn(self._redactor, broken=broken)
         except Exception as error:  # what then cannot be masked is masked by the names of its fields only
             text = f"Not all that was issued to the browser could be learned: {type(error).__name__}."
             attempt.recorder.notes.append(text)

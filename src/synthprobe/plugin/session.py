@@ -379,17 +379,16 @@ class JourneySession:
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
         is_beginning = report.when == "setup" and report.passed  # what is seen of it goes on
         if not is_beginning or report.sections or report.user_properties:
-            talks = bool(report.sections)
-            self._learn(broken=report.failed or (talks and not is_beginning), stored=talks and is_beginning)
+            self._learn(broken=report.failed or (bool(report.sections) and not is_beginning))
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)
         redact_sections(item, self.redactor)
 
-    def _learn(self, *, broken: bool, stored: bool = False) -> None:
+    def _learn(self, *, broken: bool) -> None:
         """What was issued to the browser must be known before the first text of this attempt is written."""
         browser = self.browsers.evidence
         if browser is not None and self.attempt is not None and (broken or not self.attempt.settled):
             with self.loops.back():
-                self.journal.learn(self.attempt, browser, broken=broken, stored=stored)
+                self.journal.learn(self.attempt, browser, broken=broken)
 
     def _settle(self, attempt: Attempt) -> None:
         if attempt.progress is not None:

@@ -386,7 +386,9 @@ def _peer(other: JourneyVerdict) -> Peer:
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
         waits=frozenset((a.method, a.path) for a in answers if other.outcome != "passed" and _is_slow(a)),
         is_answered=_is_answered(answers, broken),
-        meets_error=any(a.status >= 500 and not a.host and broken.startswith(a.step or "\0") for a in answers),
+        meets_error=any(
+            a.status >= 500 and not a.host and (broken.startswith(a.step) if a.step else not broken) for a in answers
+        ),
         in_vain=frozenset(a.path for a in answers if a.status in GATEWAYS),
         usual=usual_of(harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

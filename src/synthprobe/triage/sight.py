@@ -200,15 +200,15 @@ def _warned_beside(f: TriageFacts) -> Iterator[str]:
 
 
 def _how_wide(f: TriageFacts) -> str:
-    """How many other journeys met an error of the server where they broke, and how many passed."""
+    """How many other journeys met an error of the server where they broke, and how many passed.
+
+    That none met one is not known: a client that is not recorded may have.
+    """
     alike = sum(peer.meets_error for peer in f.peers if peer.outcome == "failed")
-    passed = sum(peer.outcome == "passed" for peer in f.peers)
-    met = (
-        f"{alike} of {len(f.peers)} other journeys met a server error too"
-        if alike
-        else "No other journey met a server error"
-    )
-    return f"{met}; {passed} passed."
+    passed, others = sum(peer.outcome == "passed" for peer in f.peers), len(f.peers)
+    if alike:
+        return f"{alike} of {others} other journeys met a server error too; {passed} passed."
+    return f"{passed} of {others} other journeys passed."
 
 
 def refusals(f: TriageFacts) -> list[Answer]:
