@@ -238,3 +238,15 @@ def test_a_long_title_ends_with_a_whole_word():
     assert len(shown) <= 160
     assert shown.endswith(" …")
     assert cause.startswith(shown.removesuffix("…"))
+
+
+def test_who_cannot_be_looked_at_for_another_reason_is_not_said_to_show_the_same_cause():
+    monitor = Monitor()
+    for _ in range(2):
+        monitor.run(
+            seen("a", monitor.slot, "unknown", fault="deadline"), seen("b", monitor.slot, "unknown", fault="key")
+        )
+    (incident,) = monitor.all.values()
+    (joined,) = [found.text for found in incident.events if found.text.startswith("b ")]
+    assert "key went wrong" in joined
+    assert "same cause" not in joined

@@ -250,7 +250,13 @@ def _continued(incident: Incident, observation: Observation, kind: IncidentKind 
         else:
             journeys = (*journeys, observation.journey)
             by = f": {common[0]}" if common else ""
-            events.append(event(now, f"{observation.journey} shows the same cause{by}."))
+            is_blind = incident.kind == "monitor blind" and observation.fingerprint not in incident.fingerprints
+            shows = (
+                f"could not be looked at either: {_line(observation.cause)}"
+                if is_blind
+                else f"shows the same cause{by}."
+            )
+            events.append(event(now, f"{observation.journey} {shows}"))
     if observation.seen_from and observation.seen_from != incident.seen_from and observation.journey == journeys[0]:
         events.append(event(now, f"{observation.journey} {observation.seen_from}."))
         incident = replace(incident, seen_from=observation.seen_from)
