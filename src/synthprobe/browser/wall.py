@@ -323,9 +323,9 @@ class GuardedBrowser:
         def goto_noted(*args: Any, **kwargs: Any) -> Any:
             try:
                 answer = goto(*args, **kwargs)
-            except Error:
+            except Error as error:
                 read = read_address(str(args[0] if args else kwargs.get("url", "")), base_url)
-                if read is not None and read.protocol in {"http:", "https:"}:
+                if self._is_walled(str(error)) and read is not None and read.protocol in {"http:", "https:"}:
                     self._asked = self._asked or egress_refusal(self.guard.target, read.href)
                 raise
             is_error = answer is not None and answer.status >= _ERRORS
@@ -342,12 +342,16 @@ class GuardedBrowser:
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
-        walled = WALLED if sends_by_egress_proxy(self.guard.target) else WALLED[:1]
-        if may_reach(self.guard.target, request.url) or not any(text in (request.failure or "") for text in walled):
+        if may_reach(self.guard.target, request.url) or not self._is_walled(request.failure or ""):
             return
         self._refused[host_of(request.url)] += 1
         if request.is_navigation_request() and not _in_frame(request):
             self._navigation = self._navigation or egress_refusal(self.guard.target, request.url)
+
+    def _is_walled(self, failure: str) -> bool:
+        """Whether the wall stopped what failed with these words."""
+        walled = WALLED if sends_by_egress_proxy(self.guard.target) else WALLED[:1]
+        return any(text in failure for text in walled)
 
     def _refused_answer(self, refusal: SynthprobeError) -> None:
         if isinstance(refusal, TargetError) and refusal.kind == "egress":
