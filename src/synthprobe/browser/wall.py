@@ -162,13 +162,12 @@ class GuardedBrowser:
                 found, ours = Finding(refusal=Refusal(kind=fault.kind, reason=fault.text)), fault.kind == "proxy"
                 text = f"{fault.text}\n{failure.message}"
                 return msgspec.structs.replace(failure, kind=fault.kind, ours=ours, message=text, finding=found)
-        kind, ours = ("egress", False) if self._navigation and not self._asked else ("configuration", True)
         why = self._asked or self._navigation or self._change
-        return (
-            msgspec.structs.replace(failure, kind=kind, ours=ours, message=f"{why}\n{failure.message}")
-            if why
-            else failure
-        )
+        if not why:
+            return failure
+        is_led = not self._asked and bool(self._navigation)
+        kind, ours = ("egress", False) if is_led else ("configuration", True)
+        return msgspec.structs.replace(failure, kind=kind, ours=ours, message=f"{why}\n{failure.message}")
 
     def watch(self, browser: Browser) -> Browser:
         """Hold every context this browser opens from now on."""

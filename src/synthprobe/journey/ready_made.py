@@ -138,8 +138,8 @@ def resolves(api: Api, host: str = "", *, to: Collection[str] = ()) -> tuple[str
     Raises:
         ExpectationError: when there is another address.
         TargetError: when the name is not known, or is not answered in time.
-        ConfigurationError: when it may not be asked for.
-        ConfigurationError: when the target's proxy resolves the name, and this machine does not.
+        ConfigurationError: when it may not be asked for, or the target's proxy resolves the name and this machine
+            does not.
 
     Example:
         ``def test_name(api): resolves(api, to=["192.0.2.7"])``
@@ -169,8 +169,7 @@ def accepts_connections(api: Api, port: int, *, host: str = "") -> None:
 
     Raises:
         TargetError: when the connection is refused, or not made in time.
-        ConfigurationError: when it may not be made.
-        ConfigurationError: when the host is behind the target's proxy.
+        ConfigurationError: when it may not be made, or the host is behind the target's proxy.
 
     Example:
         ``def test_mail_is_taken(api): accepts_connections(api, 25)``
