@@ -32,6 +32,7 @@ from synthprobe.browser.network import (
     started_at,
 )
 from synthprobe.browser.recording import ContextRecording, hold_client_traces
+from synthprobe.browser.storage import learn_from_storage
 from synthprobe.browser.trace import DOWNLOADS, learn_from_contents, learn_from_downloads, learn_from_folder
 from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
@@ -42,27 +43,6 @@ from synthprobe.records.evidence import DIALOG, ConsoleMessage, NetworkRequest, 
 
 _SCREENSHOT_TIMEOUT_MS = 4000
 _GLANCE_TIMEOUT_MS = 1000
-_STORAGE_TIMEOUT_MS = 1000
-_FRAMES = 5
-_STORAGE = """async () => {
-  const found = [['window.name', window.name], ['history.state', JSON.stringify(history.state) || '']];
-  const add = (name, value) => found.push([name, typeof value == 'string' ? value : JSON.stringify(value) || '']);
-  const ask = request => new Promise((done, failed) => { request.onsuccess = () => done(request.result);
-    request.onerror = request.onblocked = failed });
-  const indexed = async () => { for (const {name} of await indexedDB.databases()) {
-    const database = await ask(indexedDB.open(name));
-    for (const store of database.objectStoreNames) {
-      const all = database.transaction(store).objectStore(store), keys = await ask(all.getAllKeys(null, 200));
-      (await ask(all.getAll(null, 200))).forEach((value, i) => add(String(keys[i]), value)) }
-    database.close() } };
-  const cached = async () => { for (const name of await caches.keys()) { const cache = await caches.open(name);
-    for (const request of (await cache.keys()).slice(0, 50)) { const answer = await cache.match(request);
-      if (/json|text/.test(answer.headers.get('content-type')) && answer.url.length < 2000)
-        add(new URL(request.url).pathname, (await answer.text()).slice(0, 100000)) } } };
-  for (const name of ['localStorage', 'sessionStorage'])
-    try { found.push(...Object.entries(window[name])) } catch {}
-  await Promise.race([Promise.allSettled([indexed(), cached()]), new Promise(done => setTimeout(done, 500))]);
-  return found }"""
 _NO_SNAPSHOTS = (
     'The trace has no DOM snapshots: evidence.snapshots is "second-attempt", and what it shows was opened in a first '
     "attempt. A second attempt has them."
@@ -201,7 +181,7 @@ class BrowserEvidence:
             self._is_stored_known = True
             for recording in self._recordings:
                 if not recording.is_closed:
-                    _learn_from_storage(recording.context, learner)
+                    learn_from_storage(recording.context, learner)
 
     def picture(self) -> bytes:
         """What the page that is shown first looks like now; nothing when that cannot be said quickly."""
@@ -331,17 +311,6 @@ class BrowserEvidence:
             return screenshot(mask=[*(mask or ()), *ours], **kwargs)
 
         page.screenshot = masked_screenshot  # type: ignore[method-assign]
-
-
-def _learn_from_storage(context: BrowserContext, learner: Learner) -> None:
-    with contextlib.suppress(Error):
-        for cookie in context.cookies():
-            learner.learn_cookie(cookie.get("name", ""), cookie.get("value", ""))
-    for frame in [frame for page in pages_of(context) for frame in page.frames[:_FRAMES]]:
-        with contextlib.suppress(Error):  # it does not answer, or may not store anything
-            learner.learn_from_address(frame.url)
-            entries = frame.locator("html").evaluate(_STORAGE, timeout=_STORAGE_TIMEOUT_MS)
-            learner.learn_from_storage((str(name), str(value)) for name, value in entries)
 
 
 def read_trace(

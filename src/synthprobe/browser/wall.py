@@ -7,8 +7,8 @@ requests that Playwright itself sends, a context's own proxy, changes to a read-
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -23,12 +23,10 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
-    sync_playwright,
 )
 
 from synthprobe.browser.egress_proxy import WALLED, EgressProxy
 from synthprobe.browser.headers import BrowserHeaders
-from synthprobe.browser.installation import find_browser
 from synthprobe.browser.page_requests import guard_client, guard_routes, release_routes
 from synthprobe.browser.read_only import guard_protocol, hold_messages, hold_network, release_protocol
 from synthprobe.environment import ENVIRONMENT
@@ -386,19 +384,3 @@ def _in_frame(request: Request) -> bool:
         return request.frame.parent_frame is not None
     except Error:
         return False  # the first navigation of a popup has no frame yet
-
-
-@contextmanager
-def commanded_browser(executable: str, guard: Guard, credentials: Credentials, redactor: Redactor) -> Iterator[Browser]:
-    """Open it for as long as the block runs."""
-    found = find_browser(executable or None)
-    if found is None:
-        raise ToolError("No browser was found on this machine. Install one with: synthprobe doctor --fix")
-    with sync_playwright() as playwright:
-        guarded = GuardedBrowser(guard, BrowserHeaders(guard.target), credentials, redactor)
-        browser = guarded.hold(playwright).chromium.launch(executable_path=found.path)
-        try:
-            yield browser
-        finally:
-            browser.close()
-            guarded.release()

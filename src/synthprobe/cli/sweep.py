@@ -96,7 +96,7 @@ def _access(project: Project, target: Target) -> Iterator[Access]:
 
         @cache
         def browser() -> Any:
-            from synthprobe.browser.wall import commanded_browser
+            from synthprobe.browser.commanded_browser import commanded_browser
 
             return opened.enter_context(commanded_browser(project.config.browser.executable, guard, shown, redactor))
 
