@@ -353,3 +353,18 @@ def test_a_failure_of_an_older_version_is_classed_by_less_and_never_breaks_triag
     run = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
     found = triage(facts_for(judged, Verdict(run=run, journeys=(judged,), finished_at=NOW)))
     assert (found.rule, found.why) == ("certificate", "The TLS connection to the target is not made.")
+
+
+def test_a_download_of_playwright_that_is_missing_is_told_with_the_command_that_gets_it():
+    missing = describe_failure(
+        Error("BrowserType.launch: Executable doesn't exist at /cache/chromium/chrome"),
+        detail="",
+        step="",
+        phase="call",
+    )
+    assert (missing.kind, missing.ours) == ("browser", True)
+    assert "playwright install chromium" in missing.message.partition("BrowserType")[0]
+    broken = describe_failure(
+        Error("BrowserType.launch: Target page, context or browser has been closed"), detail="", step="", phase="call"
+    )
+    assert "synthprobe doctor --fix" in broken.message
