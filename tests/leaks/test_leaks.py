@@ -251,14 +251,15 @@ def test_f66_l49_what_still_holds_a_secret_is_withheld_and_the_run_goes_on(proje
 def test_scan_names_file_and_rule_and_never_the_value(tmp_path):
     (tmp_path / "synthprobe.toml").write_text(
         '[targets.demo]\nbase_url = "http://x"\n[targets.demo.secrets]\nuser = "env:PLANTED"\n'
+        '[targets.bare]\nbase_url = "http://y"\n'
     )
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "a.bin").write_bytes(gzip.compress(json.dumps({"k": "Plain-999-Zq7w"}).encode()))
     (tmp_path / "kept" / "b.txt").write_text("innocent")
 
-    def scan(**more):
+    def scan(*options, **more):
         environ = {**os.environ, **more}
-        command = [sys.executable, "-m", "synthprobe", "doctor", "leaks", "--in", "kept"]
+        command = [sys.executable, "-m", "synthprobe", "doctor", "leaks", "--in", "kept", *options]
         return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
 
     done = scan(PLANTED="Plain-999-Zq7w")
@@ -267,7 +268,9 @@ def test_scan_names_file_and_rule_and_never_the_value(tmp_path):
     assert "b.txt" not in done.stdout
     assert "Plain-999" not in done.stdout + done.stderr
     assert scan(PLANTED="Other-999-Zq7w").returncode == 0
-    assert scan(PLANTED="").returncode == 2
+    without = scan(PLANTED="")
+    assert (without.returncode, "demo.user" in without.stdout) == (1, True), "what was not looked for is not well"
+    assert scan("--target", "bare", PLANTED="").returncode == 2, "there is nothing to look for"
 
 
 def test_the_search_of_these_tests_would_find_a_leak():

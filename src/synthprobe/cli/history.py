@@ -68,7 +68,7 @@ def copy(
         return
     with _history() as history:
         if to is not None and pack:
-            _console.print(f"{history.pack(to) / 1e6:.2f} MB were written to {to}.")
+            _console.print(f"{history.pack(to) / 1e3:,.0f} KB were written to {to}.")
         elif to is not None:
             _console.print(f"{history.export(to)} rows were written to {to}.")
         elif source is not None:

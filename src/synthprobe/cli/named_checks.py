@@ -119,13 +119,14 @@ def _leaks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     for source in project.secrets:
         redactor.add(read_secret(source, project.environ, source=source))
     known = len(sources) - len(missing) + len(project.secrets)
-    if not known and not issued:
+    unsearched = [name for name in missing if name.startswith(f"{project.target}.")]
+    if not known and not issued and not unsearched:
         raise ConfigurationError(
             "No secret is known, so a search would find nothing and prove nothing. Set the variables that the targets' "
             "secrets come from, or name one with --secret env:VARIABLE."
         )
     for name in missing:
-        yield "warning", f"not searched for: {name}, which cannot be read here"
+        yield "wrong" if name in unsearched else "warning", f"not searched for: {name}, which cannot be read here"
     scanner = redactor.scanner
     scanner.issued = issued.rules
     tokens = f" and {len(issued)} issued tokens" if issued else ""

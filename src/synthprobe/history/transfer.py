@@ -143,6 +143,8 @@ def read_pack(pack: Path, path: Path) -> None:
         if not data.startswith(_MAGIC):
             raise HistoryError(f"{pack} is no pack of this version. The history begins anew without it.")
         content = lzma.decompress(data[len(_MAGIC) :])
+    except FileNotFoundError:
+        raise HistoryError(f"There is no {pack}. The history begins anew without it.") from None
     except (OSError, lzma.LZMAError) as error:
         raise HistoryError(f"{pack} cannot be read: {error}. The history begins anew without it.") from None
     if not content.startswith(b"SQLite format 3\x00"):
