@@ -18,6 +18,7 @@ CLOCKS_AGREE_S = 2.0
 
 _WIDTH = 80
 _GOT = 160
+_BESIDE = 2
 _LOCATOR = re.compile(
     r"""^get_by_(\w+)\((?:"(?P<first>[^"]*)"|re\.compile.*?)(?:, name="(?P<name>[^"]*)")?[^()]*\)"""
     r"(?:\.(?:first|last|nth\(-?\d+\)))?$"
@@ -148,6 +149,19 @@ def waited(found: Wait) -> str:
 
 def cause(failure: Failure) -> str:
     """The cause of a failure in one line, as a tired person reads it in an alert, a title or a list."""
+    first = _cause(failure)
+    if not failure.beside:
+        return first
+    more = f"; {len(failure.beside) - _BESIDE} more" if len(failure.beside) > _BESIDE else ""
+    return f"{first.rstrip('.')}; also: {'; '.join(text.rstrip('.') for text in failure.beside[:_BESIDE])}{more}."
+
+
+def whole_message(failure: Failure) -> str:
+    """All that a failure says, with what was raised together with it."""
+    return "\n".join((failure.message.strip(), *(f"Also: {text}" for text in failure.beside)))
+
+
+def _cause(failure: Failure) -> str:
     found = failure.finding
     if found is not None and found.sought is not None and failure.kind in {"expectation", "timeout"}:
         return looked_for(found.sought)

@@ -266,6 +266,10 @@ def test_an_api_call_that_is_redirected_astray_fails_with_egress(status, allowed
     assert forbidden.arrived == []
     with pytest.raises(TargetError):
         api.session.get(allowed.to(forbidden.url + "/x", status))  # the requests session itself is held as well
+    for client in (api, api.session):
+        client.get(allowed.to(forbidden.url + "/x", status), allow_redirects=False)
+        with pytest.raises(ConfigurationError, match="may reach"):  # it follows none, and asks by itself
+            client.get(forbidden.url + "/x")
     assert forbidden.arrived == []
 
 

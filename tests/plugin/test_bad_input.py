@@ -73,6 +73,17 @@ GOES_WRONG = [
         "'soon' is not a duration",
     ),
     ("def test_x():\n    {}['missing']\n", "unknown", "The journey itself broke with KeyError"),
+    ("def test_x(api):\n    api.get(None)\n", "unknown", "'path', and takes str"),
+    ("def test_x(api):\n    api.get('/', headers=['a'])\n", "unknown", "'headers', and takes Mapping[str, str]"),
+    ("def test_x(secrets):\n    secrets[7]\n", "unknown", "'name', and takes str"),
+    ("from synthprobe import step\ndef test_x():\n    with step(None):\n        pass\n", "unknown", "title None"),
+    ("def test_x(new_context):\n    new_context(bogus=1)\n", "unknown", "keyword argument 'bogus'"),
+    (
+        "def test_x(api):\n    try:\n        raise ExceptionGroup('', [ValueError('odd'), AssertionError('no till')])\n"
+        "    except ExceptionGroup as group:\n        raise RuntimeError('wrapped') from group\n",
+        "failed",
+        "no till",
+    ),
     ("import pytest\ndef test_x():\n    pytest.skip('not on a Sunday')\n", "skipped", "not on a Sunday"),
 ]
 
@@ -92,6 +103,43 @@ def test_what_goes_wrong_in_a_journey_is_an_outcome_with_a_cause(went_wrong, num
     _, outcome, cause = GOES_WRONG[number]
     result = went_wrong[f"test_{number}"]
     assert (result.outcome, cause in result.cause) == (outcome, True), result.cause
+
+
+def test_a_mistake_of_the_journey_is_not_called_one_of_the_probe(went_wrong):
+    kinds = {result.failure.kind for result in went_wrong.values() if result.failure is not None}
+    assert kinds >= {"journey error", "configuration", "refused", "expectation"}
+    assert "probe error" not in kinds
+
+
+TOGETHER = """
+import asyncio
+
+def test_checks(api):
+    raise ExceptionGroup("two checks", [KeyError("k"), AssertionError("no till"), AssertionError("no door")])
+
+def test_tasks(api):
+    async def look():
+        assert False, "no till"
+    async def ask():
+        api.get("/orders").expect(200)
+    async def both():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(look())
+            group.create_task(ask())
+    asyncio.run(both())
+"""
+
+
+def test_all_that_was_raised_together_is_told_and_what_the_target_shows_first(project):
+    project.journeys(TOGETHER)
+    ran = project.run()
+    checks, tasks = ran.results["test_checks"], ran.results["test_tasks"]
+    assert (checks.outcome, checks.failure.message, len(checks.failure.beside)) == ("failed", "no till", 2)
+    for text in ("no till", "KeyError: 'k'", "no door"):
+        assert text in checks.cause
+        assert any(text in result["statusDetails"]["message"] for result in ran.allure())
+    assert (tasks.failure.kind, tasks.failure.beside) == ("refused", ("no till",))
+    assert "no till" in tasks.cause
 
 
 def test_no_browser_is_said_and_api_journeys_are_still_judged(project, centre):

@@ -15,6 +15,7 @@ from synthprobe.errors import (
     JourneyError,
     TargetError,
 )
+from synthprobe.evidence.arguments import wrong_argument
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.locators import locator_in, sought_in, under_way_in
 from synthprobe.evidence.reasons import (
@@ -45,16 +46,20 @@ _NO_DOWNLOAD = (
 
 
 def describe_failure(error: BaseException, *, detail: str, step: str, phase: str) -> Failure:
-    """Say what an exception means."""
-    parts = _parts(error)
-    reasons = [(*reason_of(part), part) for part in parts]
-    kind, ours, error = min(reasons, key=lambda reason: reason[1])  # what is the target's is told first
+    """Say what an exception means; of several that were raised together, what the target's own says is told first."""
+    found = [_described(part, detail=detail, step=step, phase=phase) for part in _parts(error)]
+    telling = min(found, key=lambda failure: (failure.ours, failure.finding is None))
+    beside = dict.fromkeys(words.cause(failure) for failure in found if failure is not telling)
+    return msgspec.structs.replace(telling, beside=tuple(text for text in beside if text != words.cause(telling)))
+
+
+def _described(error: BaseException, *, detail: str, step: str, phase: str) -> Failure:
+    kind, ours = reason_of(error)
     if kind == "unresponsive" and phase == "setup":
         kind, ours = "deadline", True
     if phase == "teardown" and kind != "browser" and (ours or not is_assertion(error, kind)):
         kind, ours = "browser" if kind == "unresponsive" else "cleanup", True
-    parts.sort(key=lambda part: part is not error)
-    text = "\n".join(_ANSI.sub("", capped(text_of(part))).strip() or type(part).__name__ for part in parts)
+    text = _ANSI.sub("", capped(text_of(error))).strip() or type(error).__name__
     if kind == "unresponsive":
         text = f"The page did not answer until the journey's deadline. {text}"
     if kind == "expectation" and is_no_json(error):
@@ -84,7 +89,7 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         text = f"{certificate}\n{text}" if certificate else text
     if kind == "journey error" and not isinstance(error, JourneyError):
         fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""
-        text = f"The journey itself broke with {type(error).__name__}: {text}"
+        text = wrong_argument(error) or f"The journey itself broke with {type(error).__name__}: {text}"
         if fixture:
             text = f"It asks for the fixture {fixture!r}, and nothing here gives it. Those there are: pytest --fixtures"
         if "running event loop" in text:  # Playwright's own, as long as a browser is open
@@ -121,15 +126,15 @@ def _finding(error: BaseException) -> Finding | None:
     return Finding(contradiction=wrong, sought=sought)
 
 
-def _parts(error: BaseException) -> list[BaseException]:
+def _parts(error: BaseException, within: tuple[BaseException, ...] = ()) -> Sequence[BaseException]:
     """What several fixtures, tasks or soft expectations raised together, one by one."""
     if isinstance(error, BaseExceptionGroup):
-        return [part for exception in error.exceptions for part in _parts(exception)]
-    cause = error.__cause__
-    while cause is not None and reason_of(error)[0] == "journey error":
-        if not reason_of(cause)[1]:
-            return [cause]  # a library that tries again, for example, wraps what it found in an error of its own
-        cause = cause.__cause__
+        return [part for exception in error.exceptions for part in _parts(exception, within)]
+    within = (*within, error)
+    if error.__cause__ is not None and error.__cause__ not in within and reason_of(within[0])[0] == "journey error":
+        below = _parts(error.__cause__, within)
+        if not all(reason_of(part)[1] for part in below):
+            return below  # a library that tries again, for example, wraps what it found in an error of its own
     return [error]
 
 

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 
 from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError, SecretError, TargetError, ToolError
+from synthprobe.evidence.arguments import wrong_argument
 from synthprobe.records.finding import Contradiction
 
 _OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"), (ToolError, "browser"))
@@ -167,7 +168,8 @@ def reason_of(error: BaseException) -> tuple[str, bool]:
         return ("journey error", True) if is_pytest_s else ("expectation", False)
     if isinstance(error, JourneyError):
         return "journey error", True
-    return ("probe error" if _raised_by_us(error) else "journey error"), True
+    is_ours = _raised_by_us(error) and not wrong_argument(error)
+    return ("probe error" if is_ours else "journey error"), True
 
 
 def status_raised(error: BaseException) -> Contradiction | None:

@@ -17,7 +17,7 @@ from synthprobe.journey.deadline import BoundedAdapter, current_deadline, deadli
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import bundle, locked_file
 from synthprobe.records.finding import Finding, Refusal
-from synthprobe.targets.addresses import host_of, led_to, resolve
+from synthprobe.targets.addresses import led_to, resolve
 from synthprobe.targets.client_certificates import Identity
 from synthprobe.targets.proxy import Proxy, ProxyFault, broke_off, out_of_reach, refused, silent
 from synthprobe.targets.secrets import Credentials
@@ -35,14 +35,12 @@ class GuardedAdapter(BoundedAdapter):
 
     def __init__(self, guard: Guard, credentials: Credentials) -> None:
         self.guard = guard
-        self.led: dict[str, str] = {}
-        """The host that the last redirect led to, and the address that did."""
         self._credentials = credentials
         super().__init__(int(guard.target.max_body_mb * 1_000_000))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         """Send one request, if it may be sent."""
-        led_from = self.led.get(host_of(request.url or ""), "") if self.led else ""
+        led_from = getattr(request, "led_from", "")
         self.guard.check(request.method or "", request.url or "", request.headers, request.body, led_from=led_from)
         if any((kwargs.get("proxies") or {}).values()):
             raise ConfigurationError(
@@ -120,12 +118,12 @@ class GuardedSession(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Where an answer leads, as a browser reads it."""
         found = super().get_redirect_target(resp)
-        if found is None:
-            return None
-        led = led_to(found, resp.url)
-        if self._adapter is not None:
-            self._adapter.led = {host_of(led): resp.url}
-        return led
+        return None if found is None else led_to(found, resp.url)
+
+    def rebuild_method(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Note on a request which answer led to it; one that the journey makes itself has none."""
+        super().rebuild_method(prepared_request, response)
+        prepared_request.led_from = response.url  # type: ignore[attr-defined]
 
     def send(self, request: requests.PreparedRequest, *, paced: bool = False, **kwargs: Any) -> requests.Response:
         """Send a request in its turn and within a deadline."""

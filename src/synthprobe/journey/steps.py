@@ -115,6 +115,8 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
                 f'Step "{title}" has checks={checks!r}, which is no check.{nearest(str(checks), get_args(Check))}'
                 f" Known checks: {', '.join(sorted(filter(None, get_args(Check))))}."
             )
+        if not isinstance(title, str):
+            raise ConfigurationError(f"A step has the title {title!r}. What the user does was expected, in words.")
         self._opened: list[OpenStep] = []
         try:
             self.budget_s = None if budget is None else duration_s(budget)

@@ -51,6 +51,7 @@ from synthprobe.plugin.reports import (
 )
 from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
 from synthprobe.plugin.scenarios import ScenarioSteps
+from synthprobe.plugin.second_attempts import SecondAttempts
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome
@@ -105,6 +106,8 @@ class JourneySession:
             from synthprobe.plugin.reruns import Reruns  # few sessions run anything again
 
             self.reruns = Reruns(Path(suspicions))
+        delays = run_folder.begun and config.getoption("reruns_delay", None) == 0  # else who runs pytest says how long
+        self._second = SecondAttempts(project.config.second_attempt_delay_s if delays else 0.0)
         self._group = GroupLock(folder / "locks")
         share = run_folder.share()
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
@@ -173,8 +176,10 @@ class JourneySession:
         if journey is not None:
             if self.worker != "main":
                 self._group.wait(item)
-            reason = hold_attempt(item, self.guard, self.browsers)
             number = self.reruns.number(item) if self.reruns else getattr(item, "execution_count", 1)
+            if number > 1 and not self.reruns and item.get_closest_marker("flaky") is None:  # it has a delay of its own
+                self._second.wait(journey.id)
+            reason = hold_attempt(item, self.guard, self.browsers)
             number += self._left(item)
             configured = self._project.config.journey_deadline_s
             self.redactor.learn_from_parameters(parameters(item))
@@ -411,6 +416,7 @@ class JourneySession:
         self.allure.end(report)
         if attempt.progress is not None:
             attempt.progress.end()
+        self._second.saw(result)
         if self.reruns is not None:
             self.reruns.saw(result)
         return result.outcome, result.cause

@@ -103,6 +103,7 @@ class Failure(Struct, frozen=True, kw_only=True):
         finding: what is known of it besides words; nothing in records of older versions.
         place: file and line of the journey at which it broke, relative to the project, as ``journeys/test_x.py:12``;
             empty when it is not known.
+        beside: what else was raised together with it, by other fixtures, tasks or checks, each in one line.
     """
 
     kind: OwnName
@@ -113,6 +114,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     phase: OwnName = "call"
     finding: Finding | None = None
     place: str = ""
+    beside: tuple[str, ...] = ()
 
 
 LOG_IN_AS = "log in as "

@@ -24,7 +24,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder
 from synthprobe.report.page import as_text
 from synthprobe.report.trace_viewer import viewer_link
-from synthprobe.words import explanation
+from synthprobe.words import explanation, whole_message
 
 TRACE_TYPE = "application/vnd.allure.playwright-trace"
 """The media type that makes Allure show its trace button."""
@@ -217,7 +217,7 @@ def _details(judged: JourneyVerdict | Result, failure: Failure | None) -> dict[s
             text = "\n".join(degradation.sentence for degradation in judged.degradations)
             return {"message": f"degraded: {text or judged.cause or 'no figures were recorded'}"}
         case "failed":
-            message = failure.message if failure is not None else ""
+            message = whole_message(failure) if failure is not None else ""
             return {"message": message or judged.cause or "failed", "trace": trace}
         case "unknown":
             return {"message": f"unknown: {judged.cause or 'nothing was recorded for this journey'}", "trace": trace}

@@ -236,7 +236,7 @@ def _sentence(judged: JourneyVerdict) -> str:
 
 def _message(judged: JourneyVerdict, last: Result | None) -> str:
     if last is not None and last.failure is not None and judged.outcome in {"failed", "unknown"}:
-        return last.failure.message.strip()
+        return words.whole_message(last.failure)
     return ""
 
 

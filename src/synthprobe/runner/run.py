@@ -306,7 +306,7 @@ def _command(
     command += ["--synthprobe-run-folder", str(folder), "--synthprobe-canaries", str(slot)]
     command.append("-v" if order.verbose else "-q")
     if config.second_attempts:
-        command += ["--reruns", str(config.second_attempts), "--reruns-delay", f"{config.second_attempt_delay_s:g}"]
+        command += ["--reruns", str(config.second_attempts), "--reruns-delay", "0"]  # plugin/second_attempts waits
         command += ["--rerun-except", "Retry-After"]  # a target that asks to be left alone is
     if order.workers:
         # not loadgroup, which gives a journey that kills its worker to one worker after the other
