@@ -69,6 +69,8 @@ def refused(found: Refusal) -> str:
         return f"{where}: the host's name could not be resolved."
     if found.kind == "refused":
         return f"{where}: the connection was refused; nothing listens at that address."
+    if found.kind == "redirects":
+        return f"{where} was redirected without end."
     if found.kind == "protocol" and found.status:
         return f"{where} was answered {found.status} and could not be read whole: {found.reason}."
     if found.kind == "protocol":
@@ -79,7 +81,8 @@ def refused(found: Refusal) -> str:
     if found.phase == "handshake":
         return f"{where}: the TLS handshake was not finished within {found.within_s:g} s."
     if found.kind == "deadline":
-        return f"{where} was not answered in full within {found.within_s:g} s."
+        limit = f"within {found.within_s:g} s" if found.within_s else "in the time that its client waits"
+        return f"{where} was not answered in full {limit}."
     return f"{where} could not be sent: {found.reason}."
 
 

@@ -16,6 +16,7 @@ ERROR = {"id": 1, "error": {"code": 4711, "message": "The ledger is closed"}, "a
 
 class Rpc(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    let_go = threading.Event()
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -27,13 +28,21 @@ class Rpc(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self) -> None:
-        self.send_response(200)
+        if self.path == "/silent":
+            self.let_go.wait(30)
+            return
+        leads = {"/loop": "/loop", "/away": "http://127.0.0.1:9/closed"}.get(self.path, "")
+        self.send_response(302 if leads else 200)
+        self.send_header("Location", leads)
         kind, body, length = {
             "/page": ("text/html", b'<a href="/short" download>x</a>', ("Content-Length", "31")),
             "/short": ("text/csv", b"row 1", ("Content-Length", "1000")),
-        }.get(self.path, ("text/csv", b"5\r\nrow 1\r\n", ("Transfer-Encoding", "chunked")))
+            "/chunks": ("text/csv", b"5\r\nrow 1\r\n", ("Transfer-Encoding", "chunked")),
+            "/packed": ("application/json", b"{}", ("Content-Encoding", "gzip")),
+        }.get(self.path, ("text/plain", b"", ("Content-Length", "0")))
         self.send_header("Content-Type", kind)
         self.send_header(*length)
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = True
@@ -47,11 +56,12 @@ def rpc() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Rpc)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
+    Rpc.let_go.set()
     server.shutdown()
 
 
 HEAD = """
-import requests
+import asyncio, aiohttp, httpx, requests
 from synthprobe import step
 ASK = {"jsonrpc": "2.0", "id": 1, "method": "ledger.add", "params": []}
 def download(page):
@@ -59,6 +69,20 @@ def download(page):
     with page.expect_download() as got:
         page.get_by_role("link").click()
     return got.value
+def by_httpx(method, url, **sent):
+    async def ask():
+        async with httpx.AsyncClient(timeout=0.5, follow_redirects=True) as client:
+            return await client.request(method, url, **sent)
+    return asyncio.run(ask())
+class Answer(dict):
+    json = lambda self: self
+def by_aiohttp(method, url, **sent):
+    async def ask():
+        limit = aiohttp.ClientTimeout(total=0.5)
+        async with aiohttp.ClientSession(timeout=limit) as client, client.request(method, url, **sent) as answer:
+            await answer.read()
+            return Answer({} if "short" in url or "chunks" in url else await answer.json())
+    return asyncio.run(ask())
 def client(playwright, base_url):
     return playwright.request.new_context(base_url=base_url)
 """
@@ -67,6 +91,9 @@ CLIENTS = {
     "context": ("context", "context.request.post('/rpc', data=ASK)"),
     "playwright": ("playwright, base_url", "client(playwright, base_url).post('/rpc', data=ASK)"),
     "requests": ("base_url", "requests.post(base_url + '/rpc', json=ASK)"),
+    "httpx": ("base_url", "httpx.post(base_url + '/rpc', json=ASK)"),
+    "httpx_async": ("base_url", "by_httpx('POST', base_url + '/rpc', json=ASK)"),
+    "aiohttp": ("base_url", "by_aiohttp('POST', base_url + '/rpc', json=ASK)"),
     "session": ("api", "api.session.post(api.target.base_url + '/rpc', json=ASK)"),
     "api": ("api", "api.post('/rpc', json=ASK)"),
 }
@@ -74,6 +101,11 @@ LENGTH, CHUNKS = "5 of 1,000 bytes came", "Response ended prematurely"
 CUT_OFF = {
     "requests": ("base_url", "requests.get(base_url + '/short')", 200, LENGTH),
     "requests_in_chunks": ("base_url", "requests.get(base_url + '/chunks')", 200, CHUNKS),
+    "httpx": ("base_url", "httpx.get(base_url + '/short')", 200, "5 bytes"),
+    "httpx_in_chunks": ("base_url", "httpx.get(base_url + '/chunks')", 200, "incomplete"),
+    "httpx_async": ("base_url", "by_httpx('GET', base_url + '/short')", 200, "5 bytes"),
+    "aiohttp": ("base_url", "by_aiohttp('GET', base_url + '/short')", 200, "payload is not completed"),
+    "aiohttp_in_chunks": ("base_url", "by_aiohttp('GET', base_url + '/chunks')", 200, "payload is not completed"),
     "session": ("api", "api.session.get(api.target.base_url + '/short')", 200, LENGTH),
     "api": ("api", "api.get('/short')", 200, LENGTH),
     "urllib": ("base_url", "__import__('urllib.request').request.urlopen(base_url + '/short').read()", 0, ""),
@@ -81,6 +113,19 @@ CUT_OFF = {
     "page_in_chunks": ("page", "page.request.get('/chunks')", 200, "aborted"),
     "download": ("page", "download(page).path()", 0, "canceled"),
     "saved": ("page, tmp_path", "download(page).save_as(tmp_path / 'x')", 0, "canceled"),
+}
+GETS = {
+    "requests": "requests.get(base_url + '{}', timeout=0.5).json()",
+    "httpx": "httpx.get(base_url + '{}', timeout=0.5, follow_redirects=True).json()",
+    "httpx_async": "by_httpx('GET', base_url + '{}').json()",
+    "aiohttp": "by_aiohttp('GET', base_url + '{}').json()",
+}
+RAISED = {
+    "loop": ("request", "redirects", "redirected without end"),
+    "away": ("request", "refused", "127.0.0.1:9/closed: the connection was refused"),
+    "packed": ("request", "protocol", "answered 200 and could not be read whole"),
+    "silent": ("timeout", "", "not answered in full"),
+    "page": ("expectation", "", "no JSON"),
 }
 
 
@@ -92,11 +137,12 @@ def broken(tmp_path_factory, new_project, rpc):
     asks = {f"asks_{name}": (given, f"assert 'result' in {ask}.json()") for name, (given, ask) in CLIENTS.items()}
     passes = {f"passes_{name}": (given, f"assert 'error' in {ask}.json()") for name, (given, ask) in CLIENTS.items()}
     cut = {f"cut_{name}": (given, ask) for name, (given, ask, *_) in CUT_OFF.items()}
+    raised = {f"{case}_{name}": ("base_url", ask.format(f"/{case}")) for case in RAISED for name, ask in GETS.items()}
     project.journeys(
         HEAD
         + "".join(
             f"def test_{name}({given}):\n    with step('ask'):\n        {body}\n"
-            for name, (given, body) in (asks | passes | cut).items()
+            for name, (given, body) in (asks | passes | cut | raised).items()
         )
     )
     return project.run()
@@ -131,3 +177,19 @@ def test_an_answer_that_is_cut_off_is_the_targets_and_told_with_its_request(brok
         assert (found.method, found.url.rpartition("/")[2]) == ("GET", "chunks" if "chunks" in client else "short")
         assert reason in found.reason
         assert result.failure.message.startswith(f"GET {found.url}")
+
+
+@pytest.mark.parametrize("case", RAISED)
+def test_whatever_client_asks_it_is_known_what_came_of_it(broken, case):
+    kind, way, sentence = RAISED[case]
+    for client in GETS:
+        result = broken.results[f"test_{case}_{client}"]
+        found = result.failure.finding.refusal if result.failure.finding else None
+        assert (result.outcome, result.failure.kind, found.kind if found else "") == ("failed", kind, way), client
+        assert sentence in result.failure.message, client
+
+
+def test_a_redirect_is_answered_though_where_it_leads_is_not(broken):
+    for client in GETS:
+        answers = broken.results[f"test_away_{client}"].facts.answers
+        assert [(answer.status, answer.path) for answer in answers] == [(302, "/away"), (0, "/closed")], client

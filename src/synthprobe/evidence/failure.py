@@ -38,6 +38,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ASKED = re.compile(r"(?:net::ERR_\w+ at|- \S ([A-Z]+)) (https?://\S+)")
 _ANSWERED = re.compile(r"^\s*- \S (\d{3})\b", re.MULTILINE)
 _MESSAGE_LINES = 14
+_TOLD = frozenset({"dns", "protocol", "redirects", "refused"})
+"""Ways in which no answer came that need no more than the request to be told."""
 _SHOWN = re.compile(r"^Actual value:(.*?)(?=^(?:Error|Call log|Aria snapshot):|\Z)", re.DOTALL | re.MULTILINE)
 _NO_DOWNLOAD = (
     "A Playwright that a journey starts itself knows its own download only, which is not there. Use the fixtures page, "
@@ -75,18 +77,22 @@ def _described(error: BaseException, *, detail: str, step: str, phase: str) -> F
         finding = Finding(under_way=f"waiting for an answer by {client}")
     if finding is None and kind in NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""
-        why = way_of(text) if kind == "request" else ""
+        why = way_of(error) if kind == "request" else ""
         method, asked, status = _asked_for(error, text)
-        is_logged = "playwright.Error" in names_of(error) and asked not in text.partition("\n")[0]
-        under_way = f"asking {asked.partition('?')[0]}" if is_logged else ""
+        is_logged = "playwright.Error" in names_of(error)
+        under_way = f"asking {asked.partition('?')[0]}" if is_logged and asked not in text.partition("\n")[0] else ""
         refusal = Refusal(kind=why or kind, url=asked, certificate=certificate)
-        if method and refusal.kind == "protocol":
-            reason = cut_off(error) or text.partition("\n")[0]
+        if method and refusal.kind in _TOLD:
+            reason = cut_off(error) or (text.partition("\n")[0] if is_logged else " ".join(text.split()))
             refusal = msgspec.structs.replace(refusal, method=method, status=status, reason=reason.rstrip("."))
             named = msgspec.structs.replace(refusal, url=asked.partition("?")[0])
             text, under_way = f"{words.refused(named)}\n{text}", ""
         finding = Finding(refusal=refusal, under_way=under_way)
         text = f"{certificate}\n{text}" if certificate else text
+    if kind == "timeout":
+        method, asked, _ = _asked_for(error, "")
+        late = Refusal(kind="deadline", method=method, url=asked.partition("?")[0])
+        text = f"{words.refused(late)}\n{text}" if asked else text
     if kind == "journey error" and not isinstance(error, JourneyError):
         fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""
         text = wrong_argument(error) or f"The journey itself broke with {type(error).__name__}: {text}"
@@ -142,8 +148,9 @@ def _asked_for(error: BaseException, text: str) -> tuple[str, str, int]:
     """What gave no whole answer, as a client's error or Playwright's log names it: method, address and status."""
     with suppress(RuntimeError):  # of httpx, where nothing was asked yet
         request, answer = getattr(error, "request", None), getattr(error, "response", None)
+        request = request or getattr(error, "request_info", None)
         if url := getattr(request, "url", None):
-            status = getattr(answer, "status_code", 0)
+            status = getattr(answer, "status_code", getattr(answer, "status", 0))  # the latter is aiohttp's
             return str(getattr(request, "method", None) or ""), str(url), status if isinstance(status, int) else 0
     frames = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
     if download := next((own for own in frames if type(own).__name__ == "Download"), None):

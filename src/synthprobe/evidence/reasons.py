@@ -37,15 +37,20 @@ _CLIENTS = frozenset(("aiohttp", "httpx", "niquests", "playwright", "requests", 
 _RETRIED = re.compile(r"too many (\d{3}) error responses")  # urllib3 says it nowhere else
 _OF_A_CLIENT = frozenset(
     (
-        "aiohttp.ClientConnectionError",
+        "aiohttp.ClientError",
         "http.HTTPException",
-        "httpx.TransportError",
+        "httpx.RequestError",
         "niquests.RequestException",
         "requests.RequestException",
         "urllib.URLError",
     )
 )
-"""What they raise where no answer came."""
+"""What they raise where no answer came, or none that could be read."""
+_BY_NAME = (
+    (("TooManyRedirects",), "redirects"),
+    (("DecodingError", "EncodingError", "PayloadError", "ProcessingError", "ProtocolError"), "protocol"),
+)
+"""By which way none came, by how the class of the error, or of one below it, is called."""
 _WAITING = frozenset(
     (
         *("aiohttp", "ftplib", "grpc", "http", "httpx", "imaplib", "ldap3", "paramiko", "poplib", "psycopg", "pymongo"),
@@ -53,7 +58,9 @@ _WAITING = frozenset(
     )
 )
 """Modules in which a journey waits for somebody else."""
-_GIVEN = frozenset(("builtins.ValueError", "httpx.UnsupportedProtocol", "requests.InvalidJSONError"))
+_GIVEN = frozenset(
+    ("builtins.ValueError", "httpx.LocalProtocolError", "httpx.UnsupportedProtocol", "requests.InvalidJSONError")
+)
 """What they are also when it was asked in a way in which they ask nobody."""
 NO_ANSWER = frozenset({"refused", "dns", "tls", "no connection", "protocol", "redirects", "request"})
 # parts of Playwright's message, and what each says; the first that occurs counts
@@ -116,7 +123,7 @@ _LIBRARY_REASONS = (
         "dns",
     ),
     (("SSL", "certificate"), "tls"),
-    (("ConnectTimeout", "timed out"), "no connection"),
+    (("ConnectTimeout", "Connection timeout", "timed out"), "no connection"),
     (
         (
             "IncompleteRead",
@@ -151,15 +158,14 @@ def reason_of(error: BaseException) -> tuple[str, bool]:
         if kind := _first_of(_BROWSER_REASONS, first):
             return kind, kind == "browser" or kind in _OURS
         return ("timeout", False) if "playwright.TimeoutError" in names else ("journey error", True)
-    if status_raised(error):
+    if status_raised(error) or is_no_json(error):
         return "expectation", False
-    if is_no_json(error):
-        return "expectation", False
-    if _OF_A_CLIENT & names and not _asked_wrongly(error):
+    late = isinstance(error, TimeoutError) and not _CLIENTS.isdisjoint(_modules(error))
+    if (late or _OF_A_CLIENT & names) and not _asked_wrongly(error):
         if lacking(error):
             return "machine", True
-        late = any(name.endswith(("ReadTimeout", "ServerTimeoutError")) for name in names)
-        return "timeout" if late else "request", False
+        late = late or any(name.endswith(("ReadTimeout", "WriteTimeout")) for name in names)
+        return "timeout" if late and "aiohttp.ConnectionTimeoutError" not in names else "request", False
     if "synthprobe.DeadlineReached" in names or ("builtins.Failed" in names and text.startswith("Timeout")):
         return ("unresponsive", False) if _waited_for_browser(error) else ("deadline", True)
     if "builtins.Failed" in names:  # pytest.fail; pytest itself says so that a test cannot be called
@@ -174,7 +180,7 @@ def reason_of(error: BaseException) -> tuple[str, bool]:
 
 def status_raised(error: BaseException) -> Contradiction | None:
     """The answer for whose status a client of HTTP raises an error."""
-    if not _FOR_A_STATUS & names_of(error):
+    if not _FOR_A_STATUS & names_of(error) or is_no_json(error) or _way_by_name(error):
         return None
     response = getattr(error, "response", None)
     answer = error if response is None else response
@@ -204,8 +210,15 @@ def _asked_wrongly(error: BaseException) -> bool:
 
 def is_no_json(error: BaseException) -> bool:
     """Whether a client could not read an answer as the JSON that the journey asked it for."""
-    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return isinstance(error, json.JSONDecodeError) and any(name.partition(".")[0] in _CLIENTS for name in modules)
+    if "aiohttp.ContentTypeError" in names_of(error):
+        return True
+    return isinstance(error, json.JSONDecodeError) and not _CLIENTS.isdisjoint(_modules(error))
+
+
+def _modules(error: BaseException) -> Iterator[str]:
+    """The packages that an error went through."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        yield str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def names_of(error: BaseException) -> set[str]:
@@ -221,9 +234,14 @@ def _first_of(reasons: Iterable[tuple[tuple[str, ...], str]], text: str) -> str:
     return next((kind for parts, kind in reasons if any(part in text for part in parts)), "")
 
 
-def way_of(words: str) -> str:
-    """By which way no answer came, in the words of a library of Python; empty where they do not say."""
-    return _first_of(_LIBRARY_REASONS, words)
+def way_of(error: BaseException) -> str:
+    """By which way no answer came, as a library of Python says it; empty where it does not."""
+    return _way_by_name(error) or _first_of(_LIBRARY_REASONS, " ".join(map(text_of, _wrapped(error))))
+
+
+def _way_by_name(error: BaseException) -> str:
+    names = [name for part in _wrapped(error) for name in names_of(part)]
+    return next((way for ends, way in _BY_NAME if any(name.endswith(ends) for name in names)), "")
 
 
 def lacking(error: BaseException) -> str:
@@ -250,7 +268,7 @@ def _wrapped(error: BaseException) -> Iterator[BaseException]:
     parts = [error]
     for part in parts:
         yield part
-        below = (part.__cause__, getattr(part, "reason", None), *part.args)
+        below = (part.__cause__, getattr(part, "reason", None), *part.args, *getattr(part, "exceptions", ()))
         parts += [found for found in below if isinstance(found, BaseException) and found not in parts]
 
 
@@ -280,7 +298,4 @@ def _waited_for_browser(error: BaseException) -> bool:
 
 def waited_by(error: BaseException) -> str:
     """By which client of a network the journey was waiting for an answer when the time was up."""
-    modules = (
-        frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in traceback.walk_tb(error.__traceback__)
-    )
-    return next((module for module in modules if module in _WAITING), "")
+    return next((module for module in _modules(error) if module in _WAITING), "")

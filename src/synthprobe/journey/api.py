@@ -322,7 +322,7 @@ def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
         return refusal(kind="machine", reason=str(error))
     if isinstance(error, requests.exceptions.SSLError):
         return refusal(kind="tls", certificate=certificate_fault(text), reason=reason)
-    if (way := way_of(text)) in {"dns", "refused"}:
+    if (way := way_of(error)) in {"dns", "refused"}:
         return refusal(kind=way)
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         return refusal(kind="protocol", reason=cut_off(error) or reason)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import threading
 import warnings
 from collections.abc import Generator
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +24,7 @@ from synthprobe.files import private_folder
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.guard import Guard
+from synthprobe.journey.other_clients import OtherClients
 from synthprobe.plugin import gate
 from synthprobe.plugin.admission import GroupLock, admitted_target, directed_folder, hold_attempt
 from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
@@ -100,7 +100,7 @@ class JourneySession:
             folder, self.worker, target.name, self.redactor, self.clock.now, self._fixture_broke
         )
         self.attempt: Attempt | None = None
-        self._held, self._hears_requests = ExitStack(), False
+        self._other_clients = OtherClients()
         self.reruns: Reruns | None = None
         if suspicions := config.option.synthprobe_suspicions:
             from synthprobe.plugin.reruns import Reruns  # few sessions run anything again
@@ -193,7 +193,7 @@ class JourneySession:
             self.exchanges.clear()
             self.scenarios.begin()
             steps.swap(self.attempt.recorder)
-            self._hear_requests()
+            self._other_clients.hear()
             self.browsers.begin(journey.id, is_first=number == 1 or self.reruns is not None)  # as timed before
             self.attempt.progress, self.attempt.deadline = progress, AttemptDeadline(limit_s)
             if reason:
@@ -367,19 +367,11 @@ class JourneySession:
             self._record(attempt)
 
     def pytest_sessionfinish(self) -> None:
-        self._held.close()
+        self._other_clients.close()
         self.browsers.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     # one attempt
-
-    def _hear_requests(self) -> None:
-        """Note what journeys ask by requests itself, once anybody has it."""
-        if "requests" in sys.modules and not self._hears_requests:
-            from synthprobe.journey.other_clients import noting_plain_requests
-
-            self._hears_requests = True
-            self._held.enter_context(noting_plain_requests())
 
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
         is_beginning = report.when == "setup" and report.passed  # what is seen of it goes on
