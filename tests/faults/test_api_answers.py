@@ -61,7 +61,7 @@ def rpc() -> Iterator[str]:
 
 
 HEAD = """
-import asyncio, aiohttp, httpx, requests
+import asyncio, aiohttp, httpx, pytest, requests
 from synthprobe import step
 ASK = {"jsonrpc": "2.0", "id": 1, "method": "ledger.add", "params": []}
 def download(page):
@@ -83,6 +83,9 @@ def by_aiohttp(method, url, **sent):
             await answer.read()
             return Answer({} if "short" in url or "chunks" in url else await answer.json())
     return asyncio.run(ask())
+@pytest.fixture(scope="session")
+def shared(base_url):
+    assert "result" in requests.post(base_url + "/rpc", json=ASK).json()
 def client(playwright, base_url):
     return playwright.request.new_context(base_url=base_url)
 """
@@ -138,11 +141,12 @@ def broken(tmp_path_factory, new_project, rpc):
     passes = {f"passes_{name}": (given, f"assert 'error' in {ask}.json()") for name, (given, ask) in CLIENTS.items()}
     cut = {f"cut_{name}": (given, ask) for name, (given, ask, *_) in CUT_OFF.items()}
     raised = {f"{case}_{name}": ("base_url", ask.format(f"/{case}")) for case in RAISED for name, ask in GETS.items()}
+    shared = {f"{place}_of_all": ("shared", "pass") for place in ("first", "last")}
     project.journeys(
         HEAD
         + "".join(
             f"def test_{name}({given}):\n    with step('ask'):\n        {body}\n"
-            for name, (given, body) in (asks | passes | cut | raised).items()
+            for name, (given, body) in (asks | passes | cut | raised | shared).items()
         )
     )
     return project.run()
@@ -193,3 +197,12 @@ def test_a_redirect_is_answered_though_where_it_leads_is_not(broken):
     for client in GETS:
         answers = broken.results[f"test_away_{client}"].facts.answers
         assert [(answer.status, answer.path) for answer in answers] == [(302, "/away"), (0, "/closed")], client
+
+
+def test_what_a_fixture_was_answered_is_known_of_all_journeys_that_share_it(broken):
+    for journey in ("first", "last"):
+        result = broken.results[f"test_{journey}_of_all"]
+        (answer,) = result.facts.answers
+        assert (result.outcome, answer.stated.message) == ("failed", "The ledger is closed")
+    first = broken.results["test_first_of_all"].journey.title
+    assert any(f'"{first}"' in note for note in result.notes), "its page and pictures are there"

@@ -81,6 +81,13 @@ class Attempt:
         else:
             self.skipped = reason
 
+    def share(self, error: BaseException) -> None:
+        """A fixture that journeys share breaks once and is told to each of them: so is what was answered then."""
+        first, noted = vars(error).setdefault("synthprobe_noted", (self.journey.title, self.recorder.noted))
+        if noted is not self.recorder.noted:
+            self.recorder.noted.extend(noted)
+            self.recorder.notes.append(f'A fixture that journeys share broke, for "{first}" first.')
+
     def judged(self) -> tuple[Outcome, str]:
         """Its outcome, and in one line why it is not ``passed``."""
         return judge_attempt(self.failure, self.recorder.degradations, finished=self.finished, skipped=self.skipped)

@@ -278,6 +278,8 @@ class JourneySession:
         return item.stash.get(_TRIED, 0)
 
     def _failure(self, item: pytest.Item, attempt: Attempt, error: BaseException, detail: str, phase: str) -> Failure:
+        if phase == "setup":
+            attempt.share(error)
         failure = describe_failure(error, detail=detail, step=attempt.recorder.broken, phase=phase)
         failure = replace(failure, place=journey_place(error, item.path, self._project.root))
         failure = self.browsers.explain(failure, of_page=not isinstance(error, SynthprobeError))
