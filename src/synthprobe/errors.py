@@ -4,7 +4,7 @@
     ├── ConfigurationError      something typed is wrong: option, marker, config file (exit code 2)
     │   └── SecretError         a secret is missing, unreadable or too short to be masked
     ├── JourneyError            a test cannot have contradicted anything, so that it proves nothing
-    ├── ToolError               something outside Python is missing: browser, Node, Allure (exit code 2)
+    ├── ToolError               something that is needed is missing: browser, Node, Allure, library (exit code 2)
     ├── HistoryError            the history cannot take or give what was asked
     ├── ReportError             a report cannot be built from what was recorded
     ├── FixRefused              a fix was not applied, because a rule of safety forbids it (exit code 2)
@@ -48,7 +48,16 @@ class JourneyError(SynthprobeError):
 
 
 class ToolError(SynthprobeError):
-    """A browser, Node or Allure is missing or broken on this machine."""
+    """What a journey or a report needs is missing or broken: a browser, Node, Allure, a library, a mailbox.
+
+    Args:
+        message: the sentence a person reads.
+        kind: what it is, in one word, for the cause of a journey that is unknown for it.
+    """
+
+    def __init__(self, message: str, kind: str = "tool") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class HistoryError(SynthprobeError):

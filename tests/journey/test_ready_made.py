@@ -208,7 +208,8 @@ def test_ready_made_journeys_need_no_file_but_the_configuration(tmp_path, places
         "ready-made.accepts_connections": "passed",
     }, ran.stdout
     assert ran.returncode == 1
-    assert "synthprobe runbook show certificate-ends" in ran.stdout
+    shown = re.findall(r"synthprobe runbook show ([a-z-]+)", ran.stdout)
+    assert shown == ["certificate-ends", "security-headers", "security-headers"], "two are refused: one cause, one page"
     assert "pytest synthprobe.toml::certificate_holds --target demo" in ran.stdout
     (tmp_path / "synthprobe.toml").write_text(written.replace('"resolves"]', '"resolve"]'))
     wrong = run_in(tmp_path)

@@ -57,6 +57,18 @@ def test_an_address_that_is_masked_is_judged_by_what_is_left_of_it():
     assert incidents(unreachable("a"), unreachable("b")) == [["a", "b"]]
 
 
+def test_two_headers_that_one_answer_lacks_are_two_incidents_and_one_that_two_miss_is_one():
+    def lacking(name, header):
+        journey = refused(name, "GET", "/", 200, about="header")
+        (result,) = journey.results
+        wrong = replace(result.failure.finding.contradiction, expected=f"header {header}")
+        failure = replace(result.failure, finding=Finding(contradiction=wrong))
+        return replace(journey, results=(replace(result, failure=failure),))
+
+    careless = lacking("a", "referrer-policy"), lacking("b", "referrer-policy")
+    assert incidents(*careless, lacking("c", "x-frame-options")) == [["a", "b"], ["c"]]
+
+
 def test_a_place_where_nothing_listens_is_the_same_for_a_log_in_and_for_a_file():
     def sent(reason):
         return replace(LET_IN, status=0, step="look", reason=reason)

@@ -14,7 +14,7 @@ from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError
 from synthprobe.evidence.arguments import wrong_argument
 from synthprobe.records.finding import Contradiction
 
-_OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"), (ToolError, "browser"))
+_OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"))
 _OURS = frozenset({"proxy", "credentials", "machine"})
 """What keeps the probe from asking the target at all."""
 _LACKING = frozenset(
@@ -146,6 +146,8 @@ def reason_of(error: BaseException) -> tuple[str, bool]:
         return error.last.kind, True
     if isinstance(error, (TargetError, ExpectationError)):
         return error.kind, error.kind in _OURS
+    if isinstance(error, ToolError):
+        return error.kind, True
     if known := next((name for kind, name in _OF_OURS if isinstance(error, kind)), ""):
         return known, True
     if isinstance(error, AssertionError):

@@ -244,5 +244,6 @@ def _unreadable(where: str, error: Exception) -> ToolError:
     if isinstance(error, ssl.SSLCertVerificationError):
         why, look = error.verify_message, "its certificate; an authority of your own is ca_file of [targets.NAME.inbox]"
     return ToolError(
-        f"The mailbox at {where} could not be read: {why}. So it is not known whether a message came. Look at {look}."
+        f"The mailbox at {where} could not be read: {why}. So it is not known whether a message came. Look at {look}.",
+        kind="mailbox",
     )

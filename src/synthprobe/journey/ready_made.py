@@ -60,7 +60,7 @@ def certificate_holds(api: Api, *, days: int = 21, url: str = "") -> datetime:
     left = ends - datetime.now(UTC)
     if left < timedelta(days=days):
         got = f"one that ends on {ends:%Y-%m-%d}, in {left.days} days"
-        _contradicted("time", f"a certificate that holds for {days} days", got, place)
+        _contradicted("header", f"a certificate that holds for {days} days", got, place)
     return ends
 
 
@@ -215,7 +215,7 @@ def domain_holds(api: Api, domain: str, *, rdap: str, days: int = 30) -> datetim
     left = ends - datetime.now(UTC)
     if left < timedelta(days=days):
         got = f"one that ends on {ends:%Y-%m-%d}, in {left.days} days"
-        _contradicted("time", f"a domain that is registered for {days} days", got, answer.exchange.url, 200)
+        _contradicted("header", f"a domain that is registered for {days} days", got, answer.exchange.url, 200)
     return ends
 
 

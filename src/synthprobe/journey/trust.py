@@ -94,7 +94,8 @@ def _database(authorities: str) -> Path:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise ToolError(
             f"The browser could not be told of the authority in ca_file or the environment ({why}). That needs "
-            "libnss3, which Chromium itself needs: install the browser with synthprobe doctor --fix."
+            "libnss3, which Chromium itself needs: install the browser with synthprobe doctor --fix.",
+            kind="browser",
         )
     with suppress(OSError):  # another session was faster, or nothing can be kept here
         for other in kept.parent.glob("*authorities-*"):

@@ -135,6 +135,7 @@ def _executable(config: pytest.Config) -> str | None:
     if found is None:
         raise ToolError(
             "No browser was found on this machine, so journeys with a page cannot run. "
-            "Install one with: synthprobe doctor --fix"
+            "Install one with: synthprobe doctor --fix",
+            kind="browser",
         )
     return str(found.path) if found.path else None

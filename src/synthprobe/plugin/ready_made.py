@@ -13,26 +13,31 @@ from synthprobe.journey import ready_made as looks
 from synthprobe.journey.api import Api
 
 
+@pytest.mark.journey(runbook="certificate-ends")
 def certificate_holds(api: Api) -> None:
     """The certificate holds, and will for three weeks."""
     looks.certificate_holds(api)
 
 
+@pytest.mark.journey(runbook="https-redirect")
 def redirects_to_https(api: Api) -> None:
     """Whoever comes by http is sent on to https."""
     looks.redirects_to_https(api)
 
 
+@pytest.mark.journey(runbook="security-headers")
 def has_security_headers(api: Api) -> None:
     """The first page tells browsers to be careful."""
     looks.has_security_headers(api)
 
 
+@pytest.mark.journey(runbook="name-unknown")
 def resolves(api: Api) -> None:
     """The name has addresses."""
     looks.resolves(api)
 
 
+@pytest.mark.journey(runbook="port-closed")
 def accepts_connections(api: Api) -> None:
     """The port takes connections."""
     parts = urlsplit(api.target.base_url)

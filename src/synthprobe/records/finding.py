@@ -16,8 +16,9 @@ class Contradiction(Struct, frozen=True, kw_only=True):
     """The target answered, and otherwise than the journey expects.
 
     Attributes:
-        about: what was looked at: the status code, whether the body is JSON, its fields, its schema, a header, the time
-            the answer took, an element of a page, or its title or address.
+        about: what was looked at: the status code, whether the body is JSON, its fields, its schema, what stands
+            around it (a header, the certificate), the time the answer took, an element of a page, or its title or
+            address.
         expected: in a few words, for example ``status 200``.
         got: what was there instead; one line for each field or place that differs.
         locator: how the element was looked for, as Playwright writes it; empty elsewhere.

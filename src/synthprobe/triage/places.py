@@ -20,10 +20,11 @@ def collection(path: str) -> str:
 
 
 def contradicted_request(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
-    """The request of the API whose answer is not as expected, where it is known which; empty otherwise."""
+    """The request of the API in whose answer something else is than expected, where it is known; empty otherwise."""
     found = facts.finding.contradiction
     if found is not None:
-        return f"{found.method} {normalise(place_of(found, facts), identifiers)}" if found.method else ""
+        is_in_answer = found.method and found.about != "header"
+        return f"{found.method} {normalise(place_of(found, facts), identifiers)}" if is_in_answer else ""
     here = [a for a in facts.evidence.answers if a.by == "api" and a.step and facts.is_here(a)]
     logging_in = [number for number, a in enumerate(here) if a.credentials == "password" and is_change(a)]
     compared = here[logging_in[-1] + 1 :] if logging_in else here  # of what came last the author compared something

@@ -266,6 +266,8 @@ def _requests(
         answer = next((a for a in facts.unwanted if (a.path, a.status) == (path_of(found.url), found.status)), None)
         if answer and (answer.status not in _ABSENT or answer.content_type == "text/html"):
             yield from words_of_refusal(answer, identifiers)
+    elif found is not None and found.method and found.about == "header":
+        yield f"{normalise(place_of(found, facts), identifiers)} without {normalise(found.expected, identifiers)}"
     elif cause is not None and cause.rule in RIGHTS:
         pass  # it was answered as this account may, and others as they may
     elif contradicted := contradicted_request(facts, identifiers):
