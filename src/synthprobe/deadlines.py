@@ -7,7 +7,9 @@ for somebody else is done in a thread of its own, and given up when its time is 
 from __future__ import annotations
 
 import math
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -117,11 +119,23 @@ def signals() -> Iterator[set[int]]:
 def unwind_when_asked() -> None:
     """Let a signal to end raise `KeyboardInterrupt`: what was begun is undone, and no second signal cuts that short."""
 
-    def unwind(number: int, _: object) -> None:
-        if not _asked or left_s(math.inf) == 0:
-            end_within(ENDS_WITHIN_S[number])
-            raise KeyboardInterrupt
+    lost: set[int] = set()
 
+    def unwind(number: int, _: object) -> None:
+        if not _asked or left_s(math.inf) == 0 or number in lost:
+            lost.discard(number)
+            end_within(ENDS_WITHIN_S[number])
+            raise KeyboardInterrupt(number)
+
+    def raise_anew(dropped: sys.UnraisableHookArgs) -> None:
+        error = dropped.exc_value  # Python drops what is raised in a callback of its own, or in `__del__`
+        if isinstance(error, KeyboardInterrupt) and error.args:
+            lost.add(error.args[0])
+            threading.Timer(_LOOK_S, os.kill, (os.getpid(), error.args[0])).start()
+        else:
+            before(dropped)
+
+    before, sys.unraisablehook = sys.unraisablehook, raise_anew
     for number in ENDS_WITHIN_S:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, unwind)

@@ -168,7 +168,9 @@ class FixDesk:
         if actor.role not in fix.roles:
             raise FixRefused(f"The role {actor.role!r} may not apply {fix.id}. Roles that may: {', '.join(fix.roles)}.")
         if self.environ.get(KILL_SWITCH) or (self.folder / "fixes-off").exists():
-            raise FixRefused(f"Fixes are switched off ({KILL_SWITCH}, or the file fixes-off). Escalate.")
+            raise FixRefused(
+                f"Fixes are switched off ({KILL_SWITCH}, or the file fixes-off in {self.folder.name}). Escalate."
+            )
         policy.check_freeze(self.config, now)
         planned = self._plan(order)
         if planned is None:
