@@ -56,6 +56,16 @@ def test_usage_errors_are_sentences(project, options, journey, sentence):
     assert "Traceback" not in ran.output
 
 
+def test_a_folder_that_cannot_be_written_is_a_sentence(project):
+    project.configure("http://127.0.0.1:47999")
+    (project.root / ".synthprobe").write_text("in the way")
+    project.journeys(PASSING)
+    ran = project.run(folder=None)
+    assert ran.code == 4, ran.output
+    assert ".synthprobe" in ran.output
+    assert "INTERNALERROR" not in ran.output
+
+
 GOES_WRONG = [
     ("def test_x(api):\n    api.get('/')\n", "failed", "the connection was refused"),
     ("def test_x(page):\n    page.goto('/')\n", "failed", "ERR_CONNECTION_REFUSED"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from synthprobe.errors import refused_by_machine
 from synthprobe.plugin.admission import refuse_async_pages, refuse_secret_ids
 from synthprobe.plugin.gate import note_markers
 from synthprobe.plugin.options import (
@@ -136,9 +137,12 @@ class JourneyCollection:
         expected = [*(journey for _, journey in journeys), *self._uncollected]
         if not expected and not folder.begun:
             return
-        if not self._config.option.collectonly:
-            folder.begin()
-        folder.collected(expected)
+        try:
+            if not self._config.option.collectonly:
+                folder.begin()
+            folder.collected(expected)
+        except OSError as error:
+            raise pytest.UsageError(refused_by_machine(error)) from None
         due = {journey.id for journey in due_journeys(expected, folder.run.slot, folder.run.interval_s)}
         idle = {item for item, journey in journeys if journey.id not in due}
         items[:] = [item for item in items if item not in idle]
