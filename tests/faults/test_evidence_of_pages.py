@@ -37,6 +37,7 @@ def desk(browser, base_url):
 
 ENDS = """
 from concurrent.futures import ThreadPoolExecutor
+from playwright.sync_api import expect
 from synthprobe import step
 def test_script(page, no_script_errors):
     page.goto("/login")
@@ -63,6 +64,21 @@ def test_thread_beside_a_page(page):
     with step("both"), ThreadPoolExecutor(1) as pool:
         pool.submit(look).result()
     page.goto("/login")
+def test_two_users(page, desk):
+    desk.goto("/missing-first")
+    page.goto("/login")
+    expect(desk.get_by_role("heading", name="Orders")).to_be_visible(timeout=300)
+def test_two_titles(page, desk):
+    desk.goto("/missing-first")
+    page.goto("/login")
+    expect(desk).to_have_title("Orders", timeout=300)
+def test_two_clicks(page, desk):
+    desk.goto("/missing-first")
+    page.goto("/login")
+    desk.get_by_role("link", name="Orders").click(timeout=300)
+def test_unused(desk, page):
+    desk.goto("/missing-second")
+    assert "orders" in desk.url
 def test_handler(page):
     def check(response):
         assert response.status == 200, "what a page asked for is missing"
@@ -173,9 +189,9 @@ def test_the_end_of_a_shared_fixture_says_that_it_is_shared_f96(ran):
 
 
 def test_of_several_ends_that_broke_the_targets_is_told_first_f96(ran):
-    failure = ran.results["test_several"].failure
-    assert (ran.results["test_several"].outcome, failure.kind) == ("failed", "expectation")
-    assert all(part in failure.message for part in ("the board broke", "the ledger differs", "the tidying broke"))
+    result = ran.results["test_several"]
+    assert (result.outcome, result.failure.kind) == ("failed", "expectation")
+    assert all(part in result.cause for part in ("the board broke", "the ledger differs", "the tidying broke"))
 
 
 def test_a_tidying_that_breaks_is_still_ours_f96(ran):
@@ -276,3 +292,12 @@ def test_a_video_where_something_must_be_hidden_is_refused(project, more):
     ran = project.run("--video=on")
     assert ran.code == 4
     assert "--video records pages as they are" in ran.output
+
+
+@pytest.mark.parametrize("journey", ["two_users", "two_titles", "two_clicks", "unused"])
+def test_the_page_that_broke_is_the_one_that_is_spoken_of(ran, journey):
+    result = ran.results[f"test_{journey}"]
+    expected = "/missing-second" if journey == "unused" else "/missing-first"
+    assert [page.path for page in result.facts.pages][-1] == expected
+    pictures = [piece.title for piece in result.evidence if piece.kind == "screenshot"]
+    assert expected in pictures[-1]

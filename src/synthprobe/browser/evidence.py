@@ -17,6 +17,7 @@ from typing import Any
 
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
+from synthprobe.browser.inside_playwright import page_asked
 from synthprobe.browser.installation import has_ffmpeg
 from synthprobe.browser.network import (
     each_once,
@@ -74,6 +75,7 @@ class BrowserEvidence:
         self.pictures: list[tuple[str, bytes]] = []
         """Of every page that was open when the journey broke, with secrets hidden."""
         self.pages: list[PageSeen] = []
+        self.error: BaseException | None = None
         """What they showed, not yet redacted."""
         self.pending: list[NetworkRequest] = []
         """Requests that had no answer then, not yet redacted."""
@@ -128,6 +130,7 @@ class BrowserEvidence:
         """A new attempt begins; what happens in contexts that are still open belongs to it from now on."""
         self._journey, self._snapshots = journey, snapshots
         self._is_captured = self._is_stored_known = False
+        self.error = None
         self.pictures.clear()
         self.pages.clear()
         self.pending.clear()
@@ -152,12 +155,13 @@ class BrowserEvidence:
         for recording in self._recordings:
             if not recording.is_closed:
                 recording.cut()
-        for recording in self._recordings:
-            if not recording.is_closed and recording.is_telling:
-                pages = pages_of(recording.context)
-                self.pages += [seen for page in pages for seen in seen_page(page)]
-                self.pending += [request for page in pages for request in pending_requests(page)]
-                self.pictures += self._screenshots(recording.context)  # takes seconds where a page still loads
+        open_ = [recording for recording in self._recordings if not recording.is_closed and recording.is_telling]
+        pages = [page for recording in open_ for page in pages_of(recording.context)]
+        asked = page_asked(self.error, pages) if self.error is not None else None
+        for page in sorted(pages, key=lambda page: (page is asked, page.url != "about:blank")):  # what broke is last
+            self.pages += seen_page(page)
+            self.pending += pending_requests(page)
+            self.pictures += self._screenshot(page)  # takes seconds where a page still loads
 
     def learn(self, learner: Learner, *, broken: bool) -> None:
         """Learn what was issued to the browser in this attempt, before anything of it is written.
@@ -267,13 +271,12 @@ class BrowserEvidence:
                     )
         return traces
 
-    def _screenshots(self, context: BrowserContext) -> Iterator[tuple[str, bytes]]:
-        for page in pages_of(context):
-            try:
-                png = page.screenshot(timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
-                yield f"screenshot of {place_of(page.url)}", png
-            except Error as error:
-                self.notes.append(f"No screenshot of a page: {str(error).splitlines()[0]}")
+    def _screenshot(self, page: Page) -> Iterator[tuple[str, bytes]]:
+        try:
+            png = page.screenshot(timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
+            yield f"screenshot of {place_of(page.url)}", png
+        except Error as error:
+            self.notes.append(f"No screenshot of a page: {str(error).splitlines()[0]}")
 
     def _opened(self, context: BrowserContext) -> None:
         context.on("page", self._opened_page)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 TRIED = "playwright>=1.60,<2"
 
@@ -19,3 +20,12 @@ def expecting_within(seconds: float) -> Iterator[None]:
         yield
     finally:
         expect.set_options(timeout=before)
+
+
+def page_asked(error: BaseException, pages: Sequence[Page]) -> Page | None:
+    """The page that a failing call or expectation of Playwright's was about."""
+    calls = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    asked = [getattr(call, "_impl_obj", None) for call in calls if type(call).__module__.startswith("playwright.")]
+    about = [getattr(part, name, None) for part in asked for name in ("_actual_locator", "_actual_page")]
+    shown = [getattr(part, "page", part) for part in (*about, *asked)]
+    return next((page for page in pages if getattr(page, "_impl_obj", page) in shown), None)

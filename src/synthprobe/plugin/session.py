@@ -300,6 +300,8 @@ class JourneySession:
         error = call.excinfo.value if call.excinfo is not None else None
         if error is not None and JOURNEY in item.stash and journey_place(error, item.path, self._project.root):
             hide_frames(error)
+        if self.browsers.evidence is not None and error is not None:
+            self.browsers.evidence.error = error
         try:
             report = yield
         finally:
