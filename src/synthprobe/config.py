@@ -155,13 +155,18 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         check_ca_file(found)
         for check in _CHECKS.values():
             check(found)
-        for other, target in self.targets.items():
-            if target.production and not found.production and host_of(target.base_url) == host_of(address):
-                raise ConfigurationError(
-                    f"Target {name!r} was to run at {address}, which is the host of {other!r}, a production target. "
-                    f"Its guardrails hold there: choose it with --target {other}."
-                )
+        self.check_place(found)
         return found
+
+    def check_place(self, target: Target) -> None:
+        """Refuse a target that stands where a production target does, without its guardrails."""
+        for other, declared in self.targets.items():
+            if declared.production and not target.production and host_of(declared.base_url) == host_of(target.base_url):
+                raise ConfigurationError(
+                    f"Target {target.name!r} was to run at {target.base_url}, which is the host of {other!r}, a "
+                    f"production target. Its guardrails hold there: choose it by its name, --target {other} for a run "
+                    f"and open_api({other!r}) for a session beside it."
+                )
 
     def secret_sources(self) -> dict[str, str]:
         """Where every secret comes from that this configuration declares; addresses of channels are secrets too.

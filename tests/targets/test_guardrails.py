@@ -137,7 +137,7 @@ def test_three_workers_together_keep_the_pace_of_their_target(project, place):
     assert {result.outcome for result in ran.results.values()} == {"passed"}
     assert len(place.at) == 12
     assert place.at[-1] - place.at[0] > 1.5, "four a second, whoever sends them: the last four wait two seconds"
-    booked = json.loads((ran.folder / "pace-journeys.json").read_text())
+    booked = json.loads(next(ran.folder.glob("pace-journeys-*.json")).read_text())
     assert len(booked) == 6, "journeys of all workers stand in one book"
 
 
@@ -158,10 +158,10 @@ def test_an_api_session_keeps_the_pace_of_its_target(tmp_path):
     for _ in range(2):
         with pytest.raises(TargetError):
             api.get("/")
-    booked = json.loads((tmp_path / "pace-requests.json").read_text())
+    booked = json.loads(next(tmp_path.glob("pace-requests-*.json")).read_text())
     assert len(booked) == 2
     assert began <= booked[0] <= booked[1] <= time.monotonic()
-    assert len(json.loads((tmp_path / "pace-journeys.json").read_text())) == 1
+    assert len(json.loads(next(tmp_path.glob("pace-journeys-*.json")).read_text())) == 1
 
 
 def test_waiting_for_a_place_is_no_slowness_of_the_target(tmp_path):
@@ -294,6 +294,48 @@ def test_a_read_only_target_is_only_read(project, centre):
     assert results["test_changes_secretly"].failure.kind == "configuration"
     assert '@pytest.mark.mutates("incident")' in results["test_changes_secretly"].cause
     assert results["test_changes_more"].cause.startswith("It changes 'unit', which target 'demo' does not allow")
+
+
+BESIDE = """
+from synthprobe import Target
+
+def test_reads(open_api):
+    open_api("live").get("/healthz").expect(200)
+
+def test_changes(open_api):
+    open_api("live").post("/api/incidents", json={}).expect(401)
+
+def test_comes_by_another_name(open_api):
+    open_api(Target(name="mine", base_url="LIVE")).get("/healthz").expect(200)
+
+def test_is_stopped(open_api):
+    open_api("stopped").get("/healthz").expect(200)
+
+def test_is_misspelt(open_api):
+    open_api("life")
+"""
+
+
+def test_a_system_beside_the_target_is_held_to_its_own_guardrails_f71(project, centre):
+    live = centre.url.replace("127.0.0.1", "localhost")
+    (project.root / "stop").touch()
+    project.configure(
+        centre.url,
+        f'[targets.live]\nbase_url = "{live}"\nproduction = true\n'
+        f'[targets.stopped]\nbase_url = "http://127.0.0.2:1"\nkill_switch = "file:{project.root / "stop"}"\n',
+    )
+    project.journeys(BESIDE.replace("LIVE", live))
+    results = project.run().results
+    assert {name: judgement.outcome for name, judgement in results.items()} == {
+        "test_reads": "passed",
+        "test_changes": "unknown",
+        "test_comes_by_another_name": "unknown",
+        "test_is_stopped": "skipped",
+        "test_is_misspelt": "unknown",
+    }
+    assert "target 'live' is read-only" in results["test_changes"].cause
+    assert "the host of 'live', a production target" in results["test_comes_by_another_name"].cause
+    assert "Did you mean 'live'?" in results["test_is_misspelt"].cause
 
 
 def test_a_kill_switch_thrown_between_journeys_ends_all_traffic_f72(project, centre):

@@ -307,10 +307,17 @@ class NewApi(Protocol):
 
 
 class OpenApi(Protocol):
-    """The type of the fixture `open_api`: ``open_api(target)`` opens a session with any target."""
+    """The type of the fixture `open_api`: ``open_api("billing")`` opens a session with another target."""
 
-    def __call__(self, target: Target, /) -> Api:
-        """Open it."""
+    def __call__(self, target: Target | str, /) -> Api:
+        """Open it.
+
+        Args:
+            target: the name of one in the configuration, or one that stands in none.
+
+        Raises:
+            ConfigurationError: when there is none of that name, or it stands at the host of a production target.
+        """
 
 
 def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:

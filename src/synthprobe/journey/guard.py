@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,21 @@ class Guard:
         self.mutates: Collection[str] = ()
         """Changes that the running journey declares."""
         self._requests = self._journeys = None
+        self._made = functools.partial(Guard, folder=folder, sleep=sleep, sharers=sharers)
         if folder and target.requests_per_second:
-            self._requests = Pace(folder / "pace-requests.json", target.requests_per_second / sharers, 1.0, sleep)
+            self._requests = Pace(
+                folder / f"pace-requests-{target.name}.json", target.requests_per_second / sharers, 1.0, sleep
+            )
         if folder and target.journeys_per_minute:
-            self._journeys = Pace(folder / "pace-journeys.json", target.journeys_per_minute / sharers, 60.0, sleep)
+            self._journeys = Pace(
+                folder / f"pace-journeys-{target.name}.json", target.journeys_per_minute / sharers, 60.0, sleep
+            )
+
+    def beside(self, target: Target) -> Guard:
+        """Holds the running journey to another target's guardrails as well."""
+        guard = self._made(target)
+        guard.mutates = self.mutates
+        return guard
 
     def pace_journey(self) -> float:
         """Wait until the next journey may start; seconds waited."""
@@ -129,7 +140,7 @@ def kill_switch_reason(
         elif kind == "file":
             value = Path(place).read_text("utf-8")
         else:
-            value = within(_TIMEOUT_S, "It", partial(_fetch, switch, proxies(switch)))
+            value = within(_TIMEOUT_S, "It", functools.partial(_fetch, switch, proxies(switch)))
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError, OverdueError, SecretError) as error:

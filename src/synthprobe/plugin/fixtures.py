@@ -99,16 +99,22 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[OpenAp
     """A function that opens an API session of any target; each is closed at the journey's end."""
     session = JourneySession.current(pytestconfig)
     exchanges = session.exchanges if session else []
-    guard = session.guard if session else None
+    project = project_of(pytestconfig)
     from synthprobe.journey.api import Api  # collecting journeys needs no HTTP client
 
     opened: list[Api] = []
 
-    def open_one(target: Target) -> Api:
-        # a canary's system is no host of the target's
-        own = session is None or _usable(target).name == session.target.name
-        shown = project_of(pytestconfig).credentials(target)
-        opened.append(Api(target, redactor, exchanges, guard if own else None, shown))
+    def open_one(target: Target | str) -> Api:
+        if isinstance(target, str):
+            target = project.config.target(target)
+        if session is None or _usable(target).name == session.target.name:
+            guard = session.guard if session else None
+        else:
+            project.config.check_place(target)
+            if reason := project.stopped(target):
+                pytest.skip(reason)
+            guard = session.guard.beside(target)
+        opened.append(Api(target, redactor, exchanges, guard, project.credentials(target)))
         return opened[-1]
 
     yield open_one
