@@ -24,6 +24,17 @@ def test_the_board_is_shown(page):
         with step("the number is there"):
             page.get_by_text("Number 7").wait_for(timeout=700)
 """
+OF_TWO = """
+from synthprobe import step
+
+def test_two_users_see_it(page, browser, base_url):
+    with step("both look"):
+        page.goto("/always-blue")
+        other = browser.new_context(base_url=base_url).new_page()
+        other.goto("/")
+    with step("the second reads it"):
+        other.get_by_text("Number 7").wait_for(timeout=700)
+"""
 
 
 WARNED = """<div role=alert>Das Tor ist zu</div><div role=status>3 Zeilen</div>
@@ -42,6 +53,7 @@ class Board(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         colour, text = ("#0a0", "Number 7") if self.is_well else ("#a00", "Nothing here")
+        colour = "#00a" if self.path == "/always-blue" else colour
         page = f"<meta charset=utf-8><body style='background:{colour}'><h1>{text}</h1>{USUAL}"
         data = f"{page}<input type=password value=hush>{'' if self.is_well else WARNED}</body>".encode()
         self.send_response(200)
@@ -125,6 +137,18 @@ def test_a_failure_has_the_last_good_picture_of_its_step_and_what_differs(projec
     assert [(row.method, row.path, row.status) for row in result.waterfall][:1] == [("GET", "/", 200)]
 
 
+def test_of_several_pages_the_picture_shows_the_one_that_broke(project, board, chromium):
+    project.configure(board)
+    project.journeys(OF_TWO)
+    assert project.run("-p", "no:rerunfailures", folder="well").code == 0
+    Board.is_well = False
+    failed = project.run("-p", "no:rerunfailures", folder="broken")
+    shown = {kept.kind: failed.folder / kept.path for kept in failed.results["test_two_users_see_it"].evidence}
+    diff = json.loads(shown["image-diff"].read_text())
+    assert diff["expected"] == data_of(shown["last-good"])
+    assert [colour(chromium, diff[name])[:3] for name in ("expected", "actual")] == [[0, 170, 0], [170, 0, 0]]
+
+
 def test_pictures_are_taken_anew_after_a_day_and_for_a_new_build(tmp_path):
     from synthprobe.browser.last_good import LastGood
     from synthprobe.journey.steps import Recorder, recording, step
@@ -134,7 +158,9 @@ def test_pictures_are_taken_anew_after_a_day_and_for_a_new_build(tmp_path):
     now = datetime(2026, 11, 2, tzinfo=UTC)
 
     def walked(hours: float, build: str) -> int:
-        good = LastGood(tmp_path, "j", now + timedelta(hours=hours), lambda: (taken.append(build) or b"a picture", ()))
+        good = LastGood(
+            tmp_path, "j", now + timedelta(hours=hours), lambda: [(taken.append(build) or b"a picture", ())]
+        )
         with recording(Recorder(Journey(id="j", node_id="j", title="j"), good)), step("look"):
             pass
         good.keep(build, lambda png: True, str)
@@ -143,11 +169,11 @@ def test_pictures_are_taken_anew_after_a_day_and_for_a_new_build(tmp_path):
     assert [walked(hours, "1") for hours in (0, 1, 23)] == [1, 1, 1]
     assert walked(24, "1") == 2
     assert [walked(25, "2"), walked(26, "2"), walked(27, "2")] == [2, 3, 3]
-    seen = LastGood(tmp_path, "j", now, lambda: (b"", ())).of("look › closer")
+    seen = LastGood(tmp_path, "j", now, lambda: [(b"", ())]).of("look › closer")
     assert seen is not None
     assert (seen.step, seen.build, seen.png) == ("look", "2", b"a picture")
-    broken = LastGood(tmp_path, "k", now, lambda: (b"hush", ()))
+    broken = LastGood(tmp_path, "k", now, lambda: [(b"hush", ())])
     with recording(Recorder(Journey(id="k", node_id="k", title="k"), broken)), step("look"):
         pass
     broken.keep("", lambda png: b"hush" not in png, str)
-    assert LastGood(tmp_path, "k", now, lambda: (b"", ())).of("look") is None
+    assert LastGood(tmp_path, "k", now, lambda: [(b"", ())]).of("look") is None

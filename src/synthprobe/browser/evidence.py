@@ -76,6 +76,8 @@ class BrowserEvidence:
         """Of every page that was open when the journey broke, with secrets hidden."""
         self.pages: list[PageSeen] = []
         self.error: BaseException | None = None
+        self.place = 0
+        """Which of the open pages broke, in the order in which they were opened."""
         """What they showed, not yet redacted."""
         self.pending: list[NetworkRequest] = []
         """Requests that had no answer then, not yet redacted."""
@@ -158,7 +160,9 @@ class BrowserEvidence:
         open_ = [recording for recording in self._recordings if not recording.is_closed and recording.is_telling]
         pages = [page for recording in open_ for page in pages_of(recording.context)]
         asked = page_asked(self.error, pages) if self.error is not None else None
-        for page in sorted(pages, key=lambda page: (page is asked, page.url != "about:blank")):  # what broke is last
+        pages.sort(key=lambda page: (page is asked, page.url != "about:blank"))  # what broke is last
+        self.place = self._open_pages().index(pages[-1]) if pages else 0
+        for page in pages:
             self.pages += seen_page(page)
             self.pending += pending_requests(page)
             self.pictures += self._screenshot(page)  # takes seconds where a page still loads
@@ -187,20 +191,18 @@ class BrowserEvidence:
                 if not recording.is_closed:
                     learn_from_storage(recording.context, learner)
 
-    def picture(self) -> bytes:
-        """What the page that is shown first looks like now; nothing when that cannot be said quickly."""
-        for recording in self._recordings:
-            if not recording.is_closed:
-                for page in pages_of(recording.context)[:1]:
-                    with contextlib.suppress(Error):
-                        return page.screenshot(timeout=_GLANCE_TIMEOUT_MS, animations="allow", caret="initial")
-        return b""
+    def looks(self) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+        """What each open page shows and its outline, not yet redacted; nothing of one that is slow or empty."""
+        for page in self._open_pages():
+            png = b""
+            with contextlib.suppress(Error):
+                if page.url != "about:blank":
+                    png = page.screenshot(timeout=_GLANCE_TIMEOUT_MS, animations="allow", caret="initial")
+            yield png, outline_of(page) if png else ()
 
-    def outline(self) -> tuple[str, ...]:
-        """The outline of the page that is shown first, not yet redacted; nothing when it does not answer."""
+    def _open_pages(self) -> list[Page]:
         open_ = [recording for recording in self._recordings if not recording.is_closed]
-        pages = [page for recording in open_ for page in pages_of(recording.context)[:1]]
-        return outline_of(pages[0]) if pages else ()
+        return [page for recording in open_ for page in pages_of(recording.context)]
 
     def shows_nothing(self) -> bool:
         """Whether every context is open, with pages that are as empty as they were opened."""
@@ -232,10 +234,7 @@ class BrowserEvidence:
         own = [snapshot for snapshot in snapshots if is_target_answer(snapshot, fetched)]
         found = [network_request(snapshot, describe, lambda name: read(name).read_bytes()) for snapshot in own]
         written = Counter((request.method, request.url, request.status) for request in found)
-        open_ = [
-            page for recording in self._recordings if not recording.is_closed for page in pages_of(recording.context)
-        ]
-        for request in (late for page in open_ for late in late_requests(page, describe)):
+        for request in (late for page in self._open_pages() for late in late_requests(page, describe)):
             if request.status >= 400 or request.credentials == "password":
                 key = (request.method, request.url, request.status)
                 found += [request] * (not written[key])

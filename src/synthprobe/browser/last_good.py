@@ -6,7 +6,7 @@ import base64
 import hashlib
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,11 +51,11 @@ class LastGood:
     """
 
     def __init__(
-        self, folder: Path, journey: str, now: datetime, look: Callable[[], tuple[bytes, tuple[str, ...]]]
+        self, folder: Path, journey: str, now: datetime, looks: Callable[[], Iterable[tuple[bytes, tuple[str, ...]]]]
     ) -> None:
         self._folder = folder / hashlib.sha256(journey.encode()).hexdigest()[:16]
         self._now = now
-        self._look = look
+        self._looks = looks
         self._kept = read_record(self._folder / _INDEX, _Kept, _Kept())
         self._is_due = self._kept.is_outdated or not timedelta(0) <= now - self._kept.at < RENEWED
         self._open: dict[str, str] = {}
@@ -73,11 +73,13 @@ class LastGood:
         if error is not None or not title or recorder is None or recorder.is_elsewhere or len(self._taken) >= _MOST:
             return
         began = time.monotonic()
-        png, lines = self._look()
+        looks = list(self._looks())
         recorder.leave_out(time.monotonic() - began)
-        if png:
-            self._taken[" › ".join(filter(None, (recorder.path, title)))] = picture_only(png) or png
-            self._lines += lines
+        for place, (png, lines) in enumerate(looks):
+            if png:
+                step = " › ".join(filter(None, (recorder.path, title)))
+                self._taken[_known_as(step, place)] = picture_only(png) or png
+                self._lines += lines
 
     def keep(self, build: str, is_clean: Callable[[bytes], bool], masked: Callable[[str], str]) -> None:
         """The attempt passed: keep what was taken, in which no secret is left; have a new build's taken next time."""
@@ -94,14 +96,14 @@ class LastGood:
         elif build and self._kept.files and build != self._kept.build and not self._is_due:
             self._write(replace(self._kept, is_outdated=True))
 
-    def of(self, step: str) -> GoodPicture | None:
-        """The picture of a step, or of the step around it."""
+    def of(self, step: str, place: int = 0) -> GoodPicture | None:
+        """The picture of a step, or of the step around it, that shows the page which was opened in that place."""
         path = step
-        while path and path not in self._kept.files:
+        while path and _known_as(path, place) not in self._kept.files:
             path = path.rpartition(" › ")[0]
         with suppress(OSError):
             if path:
-                png = (self._folder / self._kept.files[path]).read_bytes()
+                png = (self._folder / self._kept.files[_known_as(path, place)]).read_bytes()
                 return GoodPicture(png=png, step=path, at=self._kept.at, build=self._kept.build)
         return None
 
@@ -116,6 +118,10 @@ class LastGood:
 
     def _write(self, kept: _Kept) -> None:
         write_whole(self._folder / _INDEX, msgspec.json.encode(kept))
+
+
+def _known_as(step: str, place: int) -> str:
+    return f"{step} › page {place + 1}" if place else step
 
 
 def _known_by(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,9 +87,9 @@ class SessionBrowsers:
         """Whether no page was opened, beyond an empty one."""
         return self.evidence is None or self.evidence.shows_nothing()
 
-    def look(self) -> tuple[bytes, tuple[str, ...]]:
-        """The picture and the outline of the page that is shown first."""
-        return (self.evidence.picture(), self.evidence.outline()) if self.evidence is not None else (b"", ())
+    def looks(self) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+        """The picture and the outline of each open page."""
+        return iter(()) if self.evidence is None else self.evidence.looks()
 
     def close(self) -> None:
         if self.evidence is not None:

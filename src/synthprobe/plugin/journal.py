@@ -278,8 +278,8 @@ class Journal:
             weak = attempt.recorder.broken or next(
                 (degradation.step for degradation in attempt.recorder.degradations), ""
             )
-            if attempt.good is not None and (good := attempt.good.of(weak)):
-                now = picture_only(pictures[0][1]) or pictures[0][1] if pictures else None
+            if attempt.good is not None and (good := attempt.good.of(weak, browser.place)):
+                now = picture_only(pictures[-1][1]) or pictures[-1][1] if pictures else None
                 keeper.last_good(good, now)
             for raw in raw_traces:
                 if kept := keeper.trace(raw):

@@ -185,7 +185,7 @@ class JourneySession:
             self.redactor.learn_from_parameters(parameters(item))
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
-            good = LastGood(self._last_good, journey.id, self.clock.now(), self.browsers.look)
+            good = LastGood(self._last_good, journey.id, self.clock.now(), self.browsers.looks)
             seen = (progress, self.browsers.headers, good, StepGroups(lambda: self.browsers.evidence))
             self.attempt = Attempt(journey, number, self.allure, *seen, clock=self.clock)
             self.attempt.good = good
