@@ -85,6 +85,8 @@ def test_a_change_tells_its_ceiling_first_and_its_merit_afterwards(root):
     assert made["split"] == {"before_ms": 4500.0, "after_ms": 2250.0, "traffic_ms": 0.0, "per_call_ms": -2250.0}
     assert [row["moved"] for row in made["forecast"]] == [False, False]
     assert "its merit" in call("review", "--change", "index on incident.created")
+    call("mark", "of nothing that is measured", "--operation", "no such row", "--at", live)
+    assert "0 %" not in call("review", "--change", "of nothing that is measured")
 
 
 def test_a_row_that_is_gone_after_a_change_is_said_and_what_comes_next_is_told(root):

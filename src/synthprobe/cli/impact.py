@@ -89,7 +89,8 @@ def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) ->
 
 
 def print_change(made: BoardChange) -> None:
-    _console.print(f"{made.change.title}: could save at most {percent(made.ceiling)}")
+    most = f"could save at most {percent(made.ceiling)}" if made.ceiling else "what it could save is unknown"
+    _console.print(f"{made.change.title}: {most}")
     if made.note:
         _console.print(made.note)
     if made.split:
