@@ -57,6 +57,12 @@ FORMS = {
         c if c.isascii() and c.isalnum() else f"\\u{ord(c):04X}" for c in s
     ),
     "percent of each": lambda s: "".join(f"%{byte:02x}" for byte in s.encode()),
+    "percent three times": lambda s: quote(quote(quote(s, safe=""), safe=""), safe=""),
+    "json three times": lambda s: json.dumps(json.dumps(json.dumps(s)[1:-1])[1:-1])[1:-1],
+    "base32": lambda s: base64.b32encode(s.encode()).decode().rstrip("="),
+    "base32 inside, lower": lambda s: base64.b32encode(b"u:" + s.encode() + b";").decode().rstrip("=").lower(),
+    "numbers of bytes": lambda s: repr(list(s.encode()))[1:-1],
+    "numbers of bytes in json": lambda s: json.dumps(list(s.encode()), separators=(",", ":"))[1:-1],
     "percent of json": lambda s: quote(json.dumps(s)[1:-1], safe=""),
 }
 

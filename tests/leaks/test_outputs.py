@@ -13,12 +13,24 @@ HOSTILE = (
     "\\n##teamcity[x]\\x9b2J"
 )
 TALKATIVE = f"""
-import logging, os, subprocess, sys, warnings
-import pytest
+import logging, os, subprocess, sys, traceback, warnings
+import allure, pytest
 
+class EveryField(logging.Handler):
+    def emit(self, record):
+        error = traceback.format_exception(record.exc_info[1]) if record.exc_info else ""
+        with open("fields.log", "a") as file:
+            print(vars(record), error, file=file)
+
+class Till:
+    def __repr__(self):
+        return "<till of %s>" % os.environ["DESK"]
+
+logging.raiseExceptions = False
 log = logging.getLogger("probes")
 own = logging.FileHandler("own.log", delay=True)
 log.addHandler(own)
+log.addHandler(EveryField())
 
 def test_talks(secrets, capsys, record_property, record_testsuite_property, record_xml_attribute):
     word = secrets["desk"].reveal()
@@ -35,6 +47,12 @@ def test_talks(secrets, capsys, record_property, record_testsuite_property, reco
         raise ValueError(word)
     except ValueError:
         log.exception("it broke", stack_info=True)
+    log.warning("beside it", extra={{"word": word, "deep": {{"words": [word, word.encode()]}}, "till": Till()}})
+    try:
+        log.warning("not a number: %d", word)
+    except TypeError:  # of pytest's own handler
+        pass
+    allure.attach(b"", "a till", extension=word)
     warnings.warn("signed in with " + word)
     record_property("password", word)
     record_property(word, "password")
@@ -66,7 +84,10 @@ def talked(request, tmp_path_factory, new_project):
     options = ["-o", "log_file=probes.log", "-o", "log_file_level=DEBUG", "-o", "junit_logging=all", "-rA"]
     options += ["--junitxml=deep/junit.xml", "-o", "junit_family=xunit1", *ARGUMENTS[request.param]]
     done = made.run(*options, environ={"DESK": SECRET})
-    files = {name: (made.root / name).read_text("utf-8") for name in ("probes.log", "own.log", "deep/junit.xml")}
+    files = {
+        name: (made.root / name).read_text("utf-8")
+        for name in ("probes.log", "own.log", "fields.log", "deep/junit.xml")
+    }
     return {"console": done.output, **files}, made.root
 
 
@@ -76,6 +97,7 @@ def test_no_secret_leaves_by_console_log_file_a_handler_of_ones_own_or_junit(tal
     assert "nobody captures [masked]" in outputs["console"]
     assert "signing in with [masked]" in outputs["probes.log"]
     assert "ValueError: [masked]" in outputs["own.log"]
+    assert "<till of [masked]>" in outputs["fields.log"]
     suite = ET.fromstring(outputs["deep/junit.xml"])
     assert [element.get("value") for element in suite.findall("./testsuite/properties/property")] == ["[masked]"]
     held = [path for path in root.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]

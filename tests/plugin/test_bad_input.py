@@ -121,6 +121,108 @@ def test_a_mistake_of_the_journey_is_not_called_one_of_the_probe(went_wrong):
     assert "probe error" not in kinds
 
 
+SILENT = """
+import asyncio, http.client, smtplib, socket, struct, urllib.request
+import psycopg
+from synthprobe import step
+
+HERE = ("127.0.0.1", 47999)
+
+def reset():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = http.client.HTTPConnection(*server.getsockname())
+        client.connect()
+        peer, _ = server.accept()
+        client.request("GET", "/")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        client.getresponse()
+
+def late():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        http.client.HTTPConnection(*server.getsockname(), timeout=0.1).request("GET", "/")
+        smtplib.SMTP(*server.getsockname(), timeout=0.1)
+
+def test_refused_socket():
+    with step("ask"):
+        socket.create_connection(HERE, 2)
+
+def test_refused_http():
+    with step("ask"):
+        http.client.HTTPConnection(*HERE).request("GET", "/")
+
+def test_refused_urllib():
+    with step("ask"):
+        urllib.request.urlopen("http://127.0.0.1:47999/orders")
+
+def test_refused_smtp():
+    with step("ask"):
+        smtplib.SMTP(*HERE)
+
+def test_refused_asyncio():
+    with step("ask"):
+        asyncio.run(asyncio.open_connection(*HERE))
+
+def test_refused_psycopg():
+    with step("ask"):
+        psycopg.connect("host=127.0.0.1 port=47999 dbname=x", connect_timeout=2)
+
+def test_dns():
+    with step("ask"):
+        socket.create_connection(("db.example.invalid", 5432), 2)
+
+def test_protocol():
+    with step("ask"):
+        reset()
+
+def test_deadline():
+    with step("ask"):
+        late()
+
+def test_ours_elsewhere():
+    with step("ask"):
+        smtplib.SMTP("127.0.0.2", 47999)
+
+def test_ours_of_no_place():
+    with step("ask"):
+        raise ConnectionRefusedError(111, "Connection refused")
+"""
+
+
+@pytest.fixture(scope="module")
+def silent(new_project, tmp_path_factory):
+    made = new_project(tmp_path_factory.mktemp("silent"))
+    made.configure("http://127.0.0.1:47999", 'allowed_hosts = ["db.example.invalid"]')
+    made.journeys(SILENT)
+    ran = made.run()
+    return ran, ran.results
+
+
+@pytest.mark.parametrize("way", ["refused", "dns", "protocol", "deadline"])
+def test_a_target_that_gives_no_answer_to_any_library_has_failed(silent, way):
+    ran, results = silent
+    found = [result for name, result in results.items() if name.startswith(f"test_{way}")]
+    assert found
+    for result in found:
+        refusal = result.failure.finding.refusal
+        assert (result.outcome, refusal.kind) == ("failed", way), (result.cause, ran.output)
+        place = "db.example.invalid:5432" if way == "dns" else "127.0.0.1:47999" if way == "refused" else "127.0.0.1:"
+        assert place in result.cause
+
+
+def test_what_is_not_known_to_be_the_target_s_is_unknown_and_named_where_the_error_names_it(silent):
+    _, results = silent
+    elsewhere, nowhere = results["test_ours_elsewhere"], results["test_ours_of_no_place"]
+    assert (elsewhere.outcome, nowhere.outcome) == ("unknown", "unknown")
+    assert "127.0.0.2:47999" in elsewhere.cause
+
+
+def test_all_that_refuse_the_connection_of_one_host_are_one_incident(silent):
+    ran, results = silent
+    refused = [name for name in results if name.startswith("test_refused")]
+    assert ran.output.count("The target cannot be reached (refused)") == len(refused), ran.output
+
+
 TOGETHER = """
 import asyncio
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -31,6 +31,7 @@ from synthprobe.evidence.reasons import (
     way_of,
 )
 from synthprobe.evidence.redaction import masked_record
+from synthprobe.evidence.unanswered import unanswered
 from synthprobe.records.finding import About, Contradiction, Finding, Refusal
 from synthprobe.records.result import Failure
 
@@ -47,16 +48,26 @@ _NO_DOWNLOAD = (
 )
 
 
-def describe_failure(error: BaseException, *, detail: str, step: str, phase: str) -> Failure:
-    """Say what an exception means; of several that were raised together, what the target's own says is told first."""
-    found = [_described(part, detail=detail, step=step, phase=phase) for part in _parts(error)]
+def describe_failure(
+    error: BaseException, *, detail: str, step: str, phase: str, is_target: Callable[[str], bool] = lambda _: False
+) -> Failure:
+    """Say what an exception means; of several that were raised together, what the target's own says is told first.
+
+    What a journey asks by a library that nothing records is the target's only where ``is_target`` knows the address.
+    """
+    found = [_described(part, detail=detail, step=step, phase=phase, is_target=is_target) for part in _parts(error)]
     telling = min(found, key=lambda failure: (failure.ours, failure.finding is None))
     beside = dict.fromkeys(words.cause(failure) for failure in found if failure is not telling)
     return msgspec.structs.replace(telling, beside=tuple(text for text in beside if text != words.cause(telling)))
 
 
-def _described(error: BaseException, *, detail: str, step: str, phase: str) -> Failure:
+def _described(
+    error: BaseException, *, detail: str, step: str, phase: str, is_target: Callable[[str], bool]
+) -> Failure:
     kind, ours = reason_of(error)
+    silent = unanswered(error) if kind in {"journey error", "request"} else None
+    if silent is not None and is_target(silent.url):
+        kind, ours = ("request" if kind == "request" else silent.kind), False
     if kind == "unresponsive" and phase == "setup":
         kind, ours = "deadline", True
     if phase == "teardown" and kind != "browser" and (ours or not is_assertion(error, kind)):
@@ -73,7 +84,9 @@ def _described(error: BaseException, *, detail: str, step: str, phase: str) -> F
         what = _NO_DOWNLOAD if is_missing else "See which one it is, or get one that fits: synthprobe doctor --fix"
         text = f"The browser did not start. {what}\n{text}"
     finding = _finding(error)
-    if kind == "deadline" and (client := waited_by(error)):
+    if silent is not None and kind != "journey error":
+        finding, text = Finding(refusal=silent), f"{words.refused(silent)}\n{text}"
+    elif kind == "deadline" and (client := waited_by(error)):
         finding = Finding(under_way=f"waiting for an answer by {client}")
     if finding is None and kind in NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""
@@ -96,6 +109,8 @@ def _described(error: BaseException, *, detail: str, step: str, phase: str) -> F
     if kind == "journey error" and not isinstance(error, JourneyError):
         fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""
         text = wrong_argument(error) or f"The journey itself broke with {type(error).__name__}: {text}"
+        if silent is not None:
+            text = f"{words.refused(silent)} It is no host of the target, or allowed_hosts would name it.\n{text}"
         if fixture:
             text = f"It asks for the fixture {fixture!r}, and nothing here gives it. Those there are: pytest --fixtures"
         if "running event loop" in text:  # Playwright's own, as long as a browser is open

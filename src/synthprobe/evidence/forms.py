@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+from collections.abc import Callable
 from html.entities import codepoint2name
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -85,11 +86,21 @@ def _written(value: str, *, issued: bool) -> set[str]:
     wide = value.encode("utf-16-le", "replace")
     digits = {raw.hex(), raw.hex(" "), raw.hex(":"), raw.hex("-"), "".join(f"\\x{byte:02x}" for byte in raw)}
     encoded |= {core for once_packed in _base64_cores(raw) for core in _base64_cores(once_packed.encode())}
-    encoded |= {"', '".join(value), '", "'.join(value)} if not issued else set()  # typed or kept sign by sign
+    encoded |= _rare(value, raw) if not issued else set()
     encoded |= {*digits, *(form.upper().replace("\\X", "\\x") for form in digits), *_base64_cores(wide)}
     cased = {form for form in (value.upper(), value.lower()) if not weakness(form)}
     encoded |= _as_codes(value, whole=not issued)
     return {value, *cased, *once, *twice, *python, *percent, *lower, *_as_shell(value), *_as_html(value), *encoded}
+
+
+def _rare(value: str, raw: bytes) -> set[str]:
+    """Typed or kept sign by sign, as numbers of bytes, in base32, and in JSON or an address once more than usual."""
+    forms = {separator.join(map(str, raw)) for separator in (", ", ",")} | {"', '".join(value), '", "'.join(value)}
+    packed = _cores(base64.b32encode, raw, bits=5)
+    in_json = in_address = value
+    for _ in range(3):
+        in_json, in_address = json.dumps(in_json)[1:-1], quote(in_address, safe="")
+    return forms | packed | {core.lower() for core in packed} | {in_json, in_address}
 
 
 def _as_codes(value: str, *, whole: bool) -> set[str]:
@@ -154,13 +165,12 @@ def _as_html(value: str) -> set[str]:
 
 
 def _base64_cores(raw: bytes) -> set[str]:
-    """The characters that are the same whatever surrounds the value, at each of the three offsets."""
-    cores = set()
-    for offset in range(3):
-        encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
-        start = (0, 2, 3)[offset]
-        whole = (len(raw) + offset) % 3 == 0
-        core = encoded[start:] if whole else encoded[start:-1]
-        if len(core) >= SHORTEST:
-            cores |= {core, core.replace("+", "-").replace("/", "_")}
-    return cores
+    cores = _cores(base64.b64encode, raw, bits=6)
+    return cores | {core.replace("+", "-").replace("/", "_") for core in cores}
+
+
+def _cores(encode: Callable[[bytes], bytes], raw: bytes, *, bits: int) -> set[str]:
+    """The characters that are the same whatever surrounds the value, at each offset at which it may begin."""
+    encoded = [(offset, encode(b"\0" * offset + raw).decode()) for offset in range(3 if bits == 6 else 5)]
+    cores = {text[-(-offset * 8 // bits) : (offset + len(raw)) * 8 // bits] for offset, text in encoded}
+    return {core for core in cores if len(core) >= SHORTEST}

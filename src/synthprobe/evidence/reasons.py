@@ -51,7 +51,7 @@ _BY_NAME = (
     (("DecodingError", "EncodingError", "PayloadError", "ProcessingError", "ProtocolError"), "protocol"),
 )
 """By which way none came, by how the class of the error, or of one below it, is called."""
-_WAITING = frozenset(
+WAITING = frozenset(
     (
         *("aiohttp", "ftplib", "grpc", "http", "httpx", "imaplib", "ldap3", "paramiko", "poplib", "psycopg", "pymongo"),
         *("pymysql", "redis", "requests", "smtplib", "socket", "ssl", "urllib", "urllib3", "websocket", "websockets"),
@@ -248,7 +248,7 @@ def _way_by_name(error: BaseException) -> str:
 
 def lacking(error: BaseException) -> str:
     """What the probe's own machine lacks, so that it refused a connection; empty when something else broke."""
-    for part in _wrapped(error):
+    for part in wrapped(error):
         number = part.errno if isinstance(part, OSError) and not isinstance(part, ssl.SSLError) else None
         if number and errno.errorcode.get(number) in _LACKING:
             return os.strerror(number)
@@ -257,7 +257,7 @@ def lacking(error: BaseException) -> str:
 
 def cut_off(error: BaseException) -> str:
     """How much of an answer came before it ended, where its length was stated; empty where that is not known."""
-    for part in _wrapped(error):
+    for part in wrapped(error):
         came, missing = getattr(part, "partial", None), getattr(part, "expected", None)
         came = len(came) if isinstance(came, bytes) else came
         if isinstance(came, int) and isinstance(missing, int):
@@ -265,7 +265,7 @@ def cut_off(error: BaseException) -> str:
     return ""
 
 
-def _wrapped(error: BaseException) -> Iterator[BaseException]:
+def wrapped(error: BaseException) -> Iterator[BaseException]:
     """An error and those that it was made of, wherever clients of HTTP put them."""
     parts = [error]
     for part in parts:
@@ -300,4 +300,4 @@ def _waited_for_browser(error: BaseException) -> bool:
 
 def waited_by(error: BaseException) -> str:
     """By which client of a network the journey was waiting for an answer when the time was up."""
-    return next((module for module in _modules(error) if module in _WAITING), "")
+    return next((module for module in _modules(error) if module in WAITING), "")

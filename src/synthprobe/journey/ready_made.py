@@ -241,7 +241,7 @@ def _looked(title: str) -> AbstractContextManager[None]:
 
 
 def _refusal(kind: str, place: str) -> Finding:
-    return Finding(refusal=Refusal(kind=kind, url=place))
+    return Finding(refusal=Refusal(kind=kind, url=f"tcp://{place}"))
 
 
 def _contradicted(about: About, expected: str, got: str, url: str, status: int = 0) -> NoReturn:

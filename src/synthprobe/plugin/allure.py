@@ -342,9 +342,10 @@ class AllureCollector:
             return []
         if isinstance(kind, AttachmentType):
             kind, extension = kind.mime_type, kind.extension
-        file = model2.ATTACHMENT_PATTERN.format(prefix=utils.uuid4(), ext=extension or "attach")
         body = capped(body, WHOLE_CAP).encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
         self._redactor.catch_up()
+        is_safe = extension and self._redactor.text(extension) == extension
+        file = model2.ATTACHMENT_PATTERN.format(prefix=utils.uuid4(), ext=extension if is_safe else "attach")
         content = self._redactor.content(body, str(kind))
         if file.lower().endswith((".html", ".htm", ".xhtml")):
             content = _NO_SCRIPTS + content

@@ -18,6 +18,7 @@ from synthprobe.records.plain_text import plain_text
 from synthprobe.targets.target import Target
 
 Clean = Callable[[str], str]
+_OF_EACH_RECORD = vars(logging.makeLogRecord({})).keys()
 
 
 def capture_refusal(config: pytest.Config, target: Target) -> str:
@@ -107,6 +108,12 @@ class HarmlessConsole:
         self._put({name: MaskedStream(stream, self._mask) for name, stream in self._streams.items()})
         self._factory = logging.getLogRecordFactory()
         logging.setLogRecordFactory(self._record)
+        self._make = make = logging.Logger.makeRecord
+
+        def made(logger: logging.Logger, *given: Any, **more: Any) -> logging.LogRecord:
+            return self._with_extra(make(logger, *given, **more))
+
+        logging.Logger.makeRecord = made  # type: ignore[method-assign, assignment]
         self._config.add_cleanup(self._put_back)
 
     @pytest.hookimpl(tryfirst=True)
@@ -128,6 +135,7 @@ class HarmlessConsole:
     def _put_back(self) -> None:
         self._put(self._streams)
         logging.setLogRecordFactory(self._factory)
+        logging.Logger.makeRecord = self._make  # type: ignore[method-assign]
 
     def _record(self, *given: Any, **more: Any) -> logging.LogRecord:
         """A record of the log, masked where it is born: no handler, whoever added it, sees it otherwise."""
@@ -138,12 +146,29 @@ class HarmlessConsole:
             if (safe := clean(text)) != text:
                 record.msg, record.args = safe, ()
             if record.exc_info:
-                record.exc_text = clean(logging.Formatter().formatException(record.exc_info))
+                told = logging.Formatter().formatException(record.exc_info)
+                record.exc_text = clean(told)
+                record.exc_info = record.exc_info if record.exc_text == told else None  # some format it themselves
             if record.stack_info:
                 record.stack_info = clean(record.stack_info)
-        except Exception:  # noqa: S110 - logging itself tells what is wrong with a record that cannot be put together
-            pass
+        except Exception:  # logging itself tells what is wrong with a record that cannot be put together
+            record.args = self._safe(record.args)
         return record
+
+    def _with_extra(self, record: logging.LogRecord) -> logging.LogRecord:
+        """What is logged beside a message, ``extra``, is put into the record after it was born."""
+        for name in vars(record).keys() - _OF_EACH_RECORD:
+            setattr(record, name, self._safe(getattr(record, name)))
+        return record
+
+    def _safe(self, value: Any) -> Any:
+        """A value of which nothing that is printed holds a secret; one that would is its own masked text."""
+        if isinstance(value, dict):
+            return {self._safe(name): self._safe(item) for name, item in value.items()}
+        if type(value) in {list, tuple, set}:
+            return type(value)(map(self._safe, value))
+        text = value if isinstance(value, str) else repr(value)
+        return value if (safe := self._mask(text)) == text else safe
 
 
 __all__ = ["HarmlessConsole", "capture_refusal"]

@@ -56,6 +56,7 @@ from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome
 from synthprobe.report.junit import properties_of
+from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 
@@ -280,7 +281,8 @@ class JourneySession:
     def _failure(self, item: pytest.Item, attempt: Attempt, error: BaseException, detail: str, phase: str) -> Failure:
         if phase == "setup":
             attempt.share(error)
-        failure = describe_failure(error, detail=detail, step=attempt.recorder.broken, phase=phase)
+        known = {"detail": detail, "step": attempt.recorder.broken, "phase": phase}
+        failure = describe_failure(error, **known, is_target=lambda url: may_reach(self.target, url))
         failure = replace(failure, place=journey_place(error, item.path, self._project.root))
         failure = self.browsers.explain(failure, of_page=not isinstance(error, SynthprobeError))
         return self.redactor.record(failure)

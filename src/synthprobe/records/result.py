@@ -138,7 +138,7 @@ class Step(Struct, frozen=True, kw_only=True):
     budget_s: float | None = None
     error: str = ""
     checks: Check = ""
-    role: OwnName = ""
+    role: str = ""
     runbook: OwnName = ""
     steps: tuple[Step, ...] = ()
     span_id: OwnName = ""

@@ -54,7 +54,17 @@ def matches_host(host: str, pattern: str) -> bool:
 def origin_of(url: str) -> str:
     """Scheme, host and port of an address."""
     read = read_address(url)
-    return read.origin if read and read.hostname else ""
+    if read is None or not read.hostname:
+        return ""
+    return f"{read.protocol}//{read.host}" if read.origin == "null" else read.origin
+
+
+def is_at(url: str, site: str) -> bool:
+    """Whether an address leads to host and port of a site, by whatever protocol, where it is no HTTP."""
+    read, own = read_address(url), read_address(site)
+    if read and own and read.protocol == "tcp:":
+        url = f"{own.protocol}//{read.host}"
+    return origin_of(url) == origin_of(site)
 
 
 def is_of_site(url: str, site: str) -> bool:

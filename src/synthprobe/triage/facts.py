@@ -14,7 +14,7 @@ from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount
 from synthprobe.records.finding import Finding
 from synthprobe.records.result import Check, Degradation, Outcome, Result, Step, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.targets.addresses import origin_of
+from synthprobe.targets.addresses import is_at
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.usual import Occurrence, harmless, request_of, usual_of, without_usual
 from synthprobe.words import element
@@ -216,7 +216,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         refusal = self.finding.refusal
         if refusal is None or not self.site or self.kind not in {*NOT_REACHED, "tls"}:
             return False
-        return origin_of(refusal.url) != origin_of(self.site) if refusal.url else self.kind == "request"
+        return not is_at(refusal.url, self.site) if refusal.url else self.kind == "request"
 
     @property
     def led_away(self) -> Answer | None:
