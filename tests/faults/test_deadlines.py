@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 JOURNEYS = """
 import socket, threading, urllib.request
 import pytest
@@ -33,6 +35,11 @@ def test_marked():
     hang()
 
 @pytest.mark.flaky(reruns=0)
+@pytest.mark.timeout(0.4, func_only=True)
+def test_marked_body():
+    hang()
+
+@pytest.mark.flaky(reruns=0)
 def test_swallows():
     try:
         hang()
@@ -60,7 +67,8 @@ EXPECTED = {
     "test_body": (2, "unknown", "deadline: " + REACHED.format(1)),
     "test_set_up": (2, "unknown", "deadline: " + REACHED.format(1)),
     "test_clean_up": (1, "failed", "assert 1 == 2"),
-    "test_marked": (2, "unknown", "deadline: " + REACHED.format("0.5")),
+    "test_marked": (2, "unknown", "deadline: " + REACHED.format("0.5")[:-1] + ", set by its timeout marker."),
+    "test_marked_body": (1, "unknown", "deadline: " + REACHED.format("0.4")[:-1] + ", set by its timeout marker."),
     "test_swallows": (1, "unknown", "deadline: " + REACHED.format(1)),
     "test_swallows_and_passes": (1, "unknown", "deadline: " + REACHED.format(1)),
     "test_waits_for_an_answer": (1, "unknown", f"deadline: {REACHED.format(1)[:-1]} (waiting for an answer by urllib)"),
@@ -78,6 +86,18 @@ def test_each_attempt_ends_at_its_own_deadline_f87(project):
         result = ran.results[name]
         assert (result.attempt, result.outcome, result.cause) == (attempt, outcome, cause)
         assert result.duration_s < (16 if name == "test_clean_up" else 8)
+
+
+@pytest.mark.parametrize(("timeout_s", "shorter"), [(0.3, True), (9, False)])
+def test_a_timeout_of_all_tests_counts_where_it_is_shorter_f87(project, timeout_s, shorter):
+    settings = project.root / "synthprobe.toml"
+    settings.write_text("journey_deadline_s = 0.6\n" + settings.read_text())
+    (project.root / "pytest.ini").write_text(f"[pytest]\ntimeout = {timeout_s}\n")
+    project.journeys("import threading\ndef test_body():\n    threading.Event().wait()\n")
+    result = project.run().results["test_body"]
+    assert result.outcome == "unknown"
+    assert (f"{timeout_s} s" if shorter else "0.6 s") in result.cause
+    assert ("pytest" in result.cause) is shorter
 
 
 GROUP = """

@@ -17,6 +17,7 @@ from synthprobe.errors import (
 )
 from synthprobe.evidence.arguments import wrong_argument
 from synthprobe.evidence.cap import capped
+from synthprobe.evidence.html_pages import pages_named
 from synthprobe.evidence.locators import locator_in, sought_in, under_way_in
 from synthprobe.evidence.reasons import (
     NO_ANSWER,
@@ -72,7 +73,7 @@ def _described(
         kind, ours = "deadline", True
     if phase == "teardown" and kind != "browser" and (ours or not is_assertion(error, kind)):
         kind, ours = "browser" if kind == "unresponsive" else "cleanup", True
-    text = _ANSI.sub("", capped(text_of(error))).strip() or type(error).__name__
+    text = pages_named(_ANSI.sub("", capped(text_of(error))).strip()) or type(error).__name__
     if kind == "unresponsive":
         text = f"The page did not answer until the journey's deadline. {text}"
     if kind == "expectation" and is_no_json(error):

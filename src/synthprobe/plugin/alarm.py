@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import pytest_timeout
@@ -28,6 +28,13 @@ class TookTooLong(Exception):
     """Raised in the block when its seconds are over."""
 
 
+class Limit(NamedTuple):
+    """Seconds an attempt has, and who set them, where it is not ``journey_deadline_s``; 0 seconds set no end."""
+
+    seconds: float
+    source: str = ""
+
+
 class AttemptDeadline:
     """The seconds of one attempt. They pass in its set-up and body alone, never while it waits for its turn.
 
@@ -35,9 +42,9 @@ class AttemptDeadline:
     failure, so that no second attempt and no teardown after a failure would have one.
     """
 
-    def __init__(self, limit_s: float) -> None:
-        self.limit_s = limit_s
-        self._left_s = limit_s
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self.limit_s = self._left_s = limit.seconds
         self._over = False
 
     @contextmanager
@@ -65,19 +72,25 @@ class AttemptDeadline:
         """Seconds the teardown has; 0 without a deadline."""
         return max(self._left_s, _TEARDOWN_S) if self.limit_s else 0.0
 
-    def shorten(self, limit_s: float) -> None:
+    def shorten(self, limit: Limit) -> None:
         """Give the rest of the block that runs other seconds."""
-        _set_timer(limit_s, _REPEAT_S)
+        self._limit = limit
+        _set_timer(limit.seconds, _REPEAT_S)
 
     def _reached(self) -> BaseException:
         self._over = True
-        return DeadlineReached(f"The journey reached its deadline of {self.limit_s:g} s.")
+        by = f", set by {self._limit.source}" if self._limit.source else ""
+        return DeadlineReached(f"The journey reached its deadline of {self._limit.seconds:g} s{by}.")
 
 
-def limit_of(item: pytest.Item, settings: Any) -> float | None:
-    """What a timeout that pytest-timeout found means for a journey."""
-    is_explicit = item.get_closest_marker("timeout") is not None or item.config.getoption("timeout", None) is not None
-    return float(settings.timeout) if is_explicit else None
+def limit_of(item: pytest.Item, settings: Any) -> Limit | None:
+    """What a timeout that pytest-timeout found means for a journey: one for all tests counts where it is shorter."""
+    seconds, ours_s = float(settings.timeout), project_of(item.config).config.journey_deadline_s
+    if item.get_closest_marker("timeout") is not None:
+        return Limit(seconds, "its timeout marker")
+    if item.config.getoption("timeout", None) is not None:
+        return Limit(seconds, "--timeout")
+    return Limit(seconds, "timeout in pytest's settings") if not ours_s or seconds < ours_s else None
 
 
 def no_limit(item: pytest.Item) -> bool:

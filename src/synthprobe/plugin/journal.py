@@ -25,7 +25,7 @@ from synthprobe.files import read_record
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.other_clients import recorded
-from synthprobe.plugin.alarm import AttemptDeadline, own_time
+from synthprobe.plugin.alarm import AttemptDeadline, Limit, own_time
 from synthprobe.plugin.allure import AllureCollector
 from synthprobe.plugin.reports import missing_module, reason_of_skip
 from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
@@ -56,7 +56,7 @@ class Attempt:
         self.allure = allure
         self.recorder = steps.Recorder(journey, allure, *listeners, clock=clock)
         self.progress: ProgressWriter | None = None
-        self.deadline = AttemptDeadline(0.0)
+        self.deadline = AttemptDeadline(Limit(0.0))
         self.raised: BaseException | None = None
         self.failure: Failure | None = None
         self.skipped = ""

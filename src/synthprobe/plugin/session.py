@@ -20,6 +20,7 @@ from synthprobe.browser.last_good import LastGood
 from synthprobe.errors import JourneyError, SynthprobeError
 from synthprobe.evidence.cap import cap_error
 from synthprobe.evidence.failure import describe_failure
+from synthprobe.evidence.html_pages import compared
 from synthprobe.files import private_folder
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
@@ -27,7 +28,7 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.other_clients import OtherClients
 from synthprobe.plugin import gate
 from synthprobe.plugin.admission import GroupLock, admitted_target, directed_folder, hold_attempt
-from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
+from synthprobe.plugin.alarm import AttemptDeadline, Limit, limit_of, no_limit
 from synthprobe.plugin.allure import AllureCollector, hear_allure
 from synthprobe.plugin.background_errors import heard
 from synthprobe.plugin.browsers import SessionBrowsers
@@ -63,7 +64,7 @@ from synthprobe.verdict.judge import MUST_FAIL
 if TYPE_CHECKING:
     from synthprobe.plugin.reruns import Reruns
 
-_LIMIT_S = pytest.StashKey[float]()
+_LIMIT = pytest.StashKey[Limit]()
 _TRIED = pytest.StashKey[int]()
 """How often a plugin tried a journey again by itself."""
 
@@ -182,10 +183,10 @@ class JourneySession:
                 self._second.wait(journey.id)
             reason = hold_attempt(item, self.guard, self.browsers)
             number += self._left(item)
-            configured = self._project.config.journey_deadline_s
+            configured = Limit(self._project.config.journey_deadline_s)
             self.redactor.learn_from_parameters(parameters(item))
-            limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
-            progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
+            limit = Limit(0.0) if no_limit(item) else item.stash.get(_LIMIT, configured)
+            progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit.seconds)
             good = LastGood(self._last_good, journey.id, self.clock.now(), self.browsers.looks)
             seen = (progress, self.browsers.headers, good, StepGroups(lambda: self.browsers.evidence))
             self.attempt = Attempt(journey, number, self.allure, *seen, clock=self.clock)
@@ -196,7 +197,7 @@ class JourneySession:
             steps.swap(self.attempt.recorder)
             self._other_clients.hear()
             self.browsers.begin(journey.id, is_first=number == 1 or self.reruns is not None)  # as timed before
-            self.attempt.progress, self.attempt.deadline = progress, AttemptDeadline(limit_s)
+            self.attempt.progress, self.attempt.deadline = progress, AttemptDeadline(limit)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
         with self.attempt.deadline.running() if self.attempt else nullcontext():
@@ -213,11 +214,11 @@ class JourneySession:
         """Take over a journey's timeout: each attempt has the whole of it."""
         if item.stash.get(JOURNEY, None) is None or threading.current_thread() is not threading.main_thread():
             return None
-        limit_s = limit_of(item, settings)
-        if limit_s is not None and self.attempt is None:
-            item.stash[_LIMIT_S] = limit_s
-        elif limit_s is not None and self.attempt is not None:  # of its body only
-            self.attempt.deadline.shorten(limit_s)
+        limit = limit_of(item, settings)
+        if limit is not None and self.attempt is None:
+            item.stash[_LIMIT] = limit
+        elif limit is not None and self.attempt is not None:  # of its body only
+            self.attempt.deadline.shorten(limit)
         return True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -257,6 +258,10 @@ class JourneySession:
         if (unheard := attempt.recorder.left_unheard()) is not None:
             raise unheard
         prove_asked(item, lambda: count() > done or not self.browsers.shows_nothing())
+
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """An HTML page in an assertion is told by its title."""
+        return compared(op, left, right) if self.attempt is not None else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, None, None]:
