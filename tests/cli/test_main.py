@@ -105,3 +105,66 @@ def test_the_faults_of_the_centre_are_listed_and_switched_on_or_off():
     assert {"name", "cause", "summary", "on"} == set(listed[0])
     refused = CliRunner().invoke(app, ["demo", "fault", listed[0]["name"], "maybe"]).exception
     assert "cannot be switched 'maybe'; on or off was expected" in str(refused)
+
+
+@pytest.fixture(scope="module")
+def with_incidents(new_project, tmp_path_factory):
+    """A project whose lists are longer than what a pipe's reader takes."""
+    project = new_project(tmp_path_factory.mktemp("lists"))
+    project.journeys(
+        "import pytest\n@pytest.mark.parametrize('n', range(9))\n"
+        "def test_shut(target, n):\n    assert target is None, 'till ' + 'abcdefghi'[n] * 9 + ' is shut'\n"
+    )
+    settings = project.root / "synthprobe.toml"
+    settings.write_text(f"second_attempt_delay_s = 0\n{settings.read_text()}")
+    command = [sys.executable, "-m", "synthprobe", "run"]
+    assert subprocess.run(command, cwd=project.root, stdout=subprocess.DEVNULL, timeout=60, check=False).returncode == 1
+    return project.root
+
+
+LISTS = ["incident list", "incident list --json", "audit", "review --json", "--help"]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", LISTS)
+def test_what_cannot_be_printed_is_told_in_a_sentence_and_a_reader_who_has_gone_costs_nothing(
+    with_incidents, words, unbuffered
+):
+    def printed_to(place) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "synthprobe", *words.split()],
+            cwd=with_incidents,
+            stdout=place,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+        return done.returncode, done.stderr
+
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        assert printed_to(write) == (0, "")
+    finally:
+        os.close(write)
+    with open("/dev/full", "wb") as full:
+        code, told = printed_to(full)
+    assert code == 2
+    assert told.startswith("synthprobe: Standard output"), told
+    assert told.count("\n") == 1
+
+
+def test_a_history_that_is_not_there_is_told_without_an_error_number(with_incidents):
+    done = subprocess.run(
+        [sys.executable, "-m", "synthprobe", "history", "copy", "--from", "nowhere"],
+        cwd=with_incidents,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert "Errno" not in done.stderr

@@ -86,7 +86,12 @@ def test_parameters_keep_their_names_in_every_process_and_share_no_evidence(proj
     assert len(places) == 9
     assert all(place.isascii() for place in places)
     first.folder.rename(project.root / "first")
-    assert historic(project.run(environ={"PYTHONHASHSEED": "7"})) == history
+    second = project.run(environ={"PYTHONHASHSEED": "7"})
+    assert historic(second) == history
+    (entry,) = [result.journey for result in second.all_results if result.journey.title.endswith("[вход]")]
+    assert entry.id.isascii(), "by which the history knows it"
+    shown = [line for line in second.output.splitlines() if line.startswith("✗") and "вход" in line]
+    assert len(shown) == 1, second.output
 
 
 BLOCKS = """

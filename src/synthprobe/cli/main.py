@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+from contextlib import nullcontext, suppress
 from typing import Annotated, Any
 
 import typer
@@ -166,13 +167,22 @@ def main() -> None:
     _print_anywhere()
     unwind_when_asked()
     try:
-        app(args=sys.argv[1:] or ["--help"], prog_name="synthprobe")
+        _run_command()
     except SynthprobeError as error:
         _refuse(str(error))
     except OSError as error:
         if not error.filename:
             raise
         _refuse(refused_by_machine(error))
+
+
+def _run_command() -> None:
+    try:
+        app(args=sys.argv[1:] or ["--help"], prog_name="synthprobe")
+    except SystemExit as end:
+        with suppress(OSError) if end.code else nullcontext():  # else the code says more
+            sys.stdout.flush()
+        raise
 
 
 def _refuse(sentence: str) -> None:
@@ -194,9 +204,40 @@ def _print_anywhere() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     codecs.register_error("synthprobe", _in_signs)
-    for stream in (sys.stdout, sys.stderr):
+    for name, place in (("stdout", "Standard output"), ("stderr", "Standard error")):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="synthprobe")
+            if type(getattr(stream.buffer, "raw", stream.buffer)) is io.FileIO:
+                setattr(sys, name, _held(stream, place))
+
+
+def _held(stream: io.TextIOWrapper, place: str) -> io.TextIOWrapper:
+    raw = _Output(stream.fileno(), place)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering or stream.write_through,
+    )
+
+
+class _Output(io.FileIO):
+    """Where a command prints: a reader who has gone costs nothing, and what cannot be written is said once."""
+
+    def __init__(self, number: int, place: str) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._place = place
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), self.fileno())
+            if isinstance(error, BrokenPipeError):
+                return len(content)
+            raise OSError(error.errno, error.strerror, self._place) from None
 
 
 def _in_signs(error: UnicodeError) -> tuple[str, int]:

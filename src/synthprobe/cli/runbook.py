@@ -19,6 +19,7 @@ from synthprobe.firstline.runbook_pages import as_followed, before_typing, draft
 from synthprobe.mistakes import nearest_or_all
 from synthprobe.project import Project
 from synthprobe.records.incident import Incident
+from synthprobe.records.journey import readable
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.cards import broken_step
@@ -75,7 +76,8 @@ def match_run(
         }
         if found.tied:
             tied.append(f"{named_judgement.journey.id}: {found.known}, {', '.join(found.tied)}")
-        _console.print(f"{named_judgement.journey.id}: {step}" if step else named_judgement.journey.id, style="bold")
+        name = readable(named_judgement.journey.id)
+        _console.print(f"{name}: {step}" if step else name, style="bold")
         for name, text in lines.items():
             if text:
                 _console.print(f"  {name:8} {text}")

@@ -252,7 +252,8 @@ class History(Stores):
         try:
             return self._stores[0].write(act)
         except (OSError, EOFError, zlib.error) as error:
-            raise HistoryError(f"{path} is no export that can be read: {error}. Nothing was imported.") from None
+            why = getattr(error, "strerror", None) or error
+            raise HistoryError(f"{path} is no export that can be read: {why}. Nothing was imported.") from None
 
     def pack(self, path: Path) -> int:
         """Write a small copy that can travel in a cache: state, open incidents, two days, roll-ups."""

@@ -20,7 +20,7 @@ from synthprobe.mistakes import nearest
 from synthprobe.plugin.gate import MARKERS_OF_OTHERS, concern_of, journey_folders, nearest_project, stands_in
 from synthprobe.plugin.inside_pytest import parameters
 from synthprobe.project import Project
-from synthprobe.records.journey import Journey, Severity, duration_s
+from synthprobe.records.journey import Journey, Severity, duration_s, readable
 
 MARKER = (
     "journey(id, title, owner, severity, runbook, uses_per_day, budget, tags, every, targets): what is known of a "
@@ -125,7 +125,7 @@ def _read(item: pytest.Item) -> Journey:
     return Journey(
         id=str(given.get("id") or path) + suffix,
         node_id="::".join([file, *item.nodeid.split("::")[1:]]),
-        title=(title or name.removeprefix("test_").replace("_", " ")) + shown,
+        title=(title or name.removeprefix("test_").replace("_", " ")) + readable(shown),
         owner=given.get("owner", words.owner),
         severity=severity,
         runbook=given.get("runbook", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -14,6 +15,7 @@ OWN = Meta(extra={"own": True})
 OwnName = Annotated[str, OWN]
 """A name that is ours, not the target's: redaction leaves it as it is, whatever the target issues."""
 
+_ESCAPE = re.compile(r"\\\\|\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _LONGEST_S = 366 * 86_400.0
@@ -48,6 +50,22 @@ class Journey(Struct, frozen=True, kw_only=True):
     targets: tuple[OwnName, ...] = ()
     group: OwnName = ""
     mutates: tuple[OwnName, ...] = ()
+
+
+def readable(name: str) -> str:
+    r"""A name in which the letters stand that pytest writes as escapes in the id of a parametrised test.
+
+    Example:
+        >>> readable("test_desk[M\\xfcnchen-new\\nline]")
+        'test_desk[München-new\\nline]'
+    """
+    return _ESCAPE.sub(_letter, name)
+
+
+def _letter(escape: re.Match[str]) -> str:
+    code = int("".join(filter(None, escape.groups())) or "0", 16)
+    letter = chr(code) if code <= sys.maxunicode else ""
+    return letter if letter.isprintable() and letter > "~" else escape[0]
 
 
 def duration_s(text: str | float) -> float:

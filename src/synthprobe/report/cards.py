@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from synthprobe import words
 from synthprobe.records.evidence import Evidence
 from synthprobe.records.incident import SEVERITIES, Incident, Triage
+from synthprobe.records.journey import readable
 from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Outcome, Result, walk_steps
 from synthprobe.records.target_status import TargetStatus
@@ -179,6 +180,7 @@ def _view(run: PublishedRun, judged: JourneyVerdict, status: Any) -> dict[str, A
     return {
         **{name: getattr(judged, name) for name in _SHOWN},
         "id": judged.journey.id,
+        "name": readable(judged.journey.id),
         "owner": judged.responsible or judged.journey.owner,
         "class": judged.triage.cause_class if judged.triage else "",
         "general": judged.offered,

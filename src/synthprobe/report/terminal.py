@@ -8,7 +8,7 @@ from textwrap import shorten
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from synthprobe.records.journey import Journey
+from synthprobe.records.journey import Journey, readable
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import JourneyVerdict, Verdict
@@ -45,12 +45,12 @@ def summary(verdict: Verdict) -> RenderableType:
 def failure_lines(judgement: JourneyVerdict) -> list[str]:
     """At most six lines: step, what happened, where, likely cause, runbook, how to repeat; one for a skipped one."""
     sign, word = BADGES[judgement.outcome]
-    step, last = broken_step(judgement), judgement.results[-1] if judgement.results else None
+    id, step, last = readable(judgement.journey.id), broken_step(judgement), next(iter(judgement.results[-1:]), None)
     if judgement.outcome == "skipped":
-        return [_line(f"{sign} {word} {judgement.journey.id}: {judgement.cause}")]
+        return [_line(f"{sign} {word} {id}: {judgement.cause}")]
     failure = last.failure if last is not None else None
     place = (failure.place if failure is not None else "") or judgement.journey.node_id.partition("::")[0]
-    name = f"{judgement.journey.id}: {step}" if step else judgement.journey.id
+    name = f"{id}: {step}" if step else id
     lines = [_line(f"{sign} {word} {name}{_title(judgement.journey)}"), *_indented([judgement.cause, place])]
     if judgement.triage is not None:
         lines += _indented([f"Likely cause: {likely_cause(judgement.triage, judgement.cause)}"])

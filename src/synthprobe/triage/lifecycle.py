@@ -22,7 +22,7 @@ from synthprobe.records.incident import (
     incident_id,
     resolved,
 )
-from synthprobe.records.journey import Journey
+from synthprobe.records.journey import Journey, readable
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.triage.causes import contradict, is_vague
 from synthprobe.triage.grouping import by_cause, known_alike
@@ -301,7 +301,7 @@ def _opened(observation: Observation, kind: IncidentKind, known: Sequence[Observ
             [observation],
             f"{observation.journey} failed, and a second attempt agreed: {_line(observation.cause)}",
         )
-    where = f'{observation.journey}, "{observation.step}"' if observation.step else observation.journey
+    where = readable(observation.journey) + (f', "{observation.step}"' if observation.step else "")
     why += f" It {observation.seen_from}." if observation.seen_from else ""
     return Incident(
         id=incident_id(
