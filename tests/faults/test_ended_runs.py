@@ -176,6 +176,7 @@ def test_a_machine_on_which_nothing_can_be_written_still_tells_people_once(world
     assert [page[:5] for page in world.pages] == ["Monit", "Over:"]
     assert without_starts(world) == ["success", "fail", "fail", "success"]
     assert [bool(verdict.blind) for verdict in world.verdicts()] == [False, True, True, False], "brought home"
+    assert not list(world.temp.glob("synthprobe-spare-*")), "and nothing stays behind"
     (known,) = incidents(world, "--all")
     assert (known["state"], known["occurrences"]) == ("resolved", 2)
 
@@ -299,6 +300,7 @@ def test_an_exception_of_our_own_is_told(world, code, sentence):
     assert world.pages[0].startswith("Monitor blind demo"), done.output
     (verdict,) = world.verdicts()
     assert verdict.blind
+    assert not list(world.temp.glob("synthprobe-spare-*")), "the project takes its verdict"
 
 
 def test_a_broken_pipe_ends_nothing_and_a_closed_terminal_is_a_cancelled_run_f40(world):

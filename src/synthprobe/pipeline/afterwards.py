@@ -79,7 +79,7 @@ def after_run(
     if followed is None:
         alone = Judged(verdict=context.verdict, remembered=context.verdict, now=datetime.now(UTC))
         followed = _follow(context, alone, None, blind)
-    if scheduled and not blind:
+    if not blind:
         notes += read_or([], notes, bring_home, project)
     owner = project.config.alerts.probe_owner
     context.verdict = with_incidents(context.verdict, followed.of, probe_owner=owner, linked=followed.linked)

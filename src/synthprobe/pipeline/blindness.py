@@ -39,7 +39,7 @@ def end_blind(
     reason = project.redactor.text(reason)
     verdict = _judged(folder, project, target, reason, slot, expected)
     verdict = replace(verdict, blind=verdict.blind or reason)
-    place = _written(project.root, folder, verdict)
+    place = _written(project, folder, verdict)
     context = Context(project, place, verdict)
     with Noted(context.notes):
         return place, after_run(project, place, verdict, blind=reason)
@@ -68,15 +68,16 @@ def _judged(
     return judge_run(run, expected, [], run.started_at, missing=lambda _: f"blind: {reason}", blind=reason)
 
 
-def _written(root: Path, folder: Path | None, verdict: Verdict) -> Path:
-    """The first place that takes the verdict; the last one when none does."""
+def _written(project: Project, folder: Path | None, verdict: Verdict) -> Path:
+    """The first place that takes the verdict; the project's own when none does."""
     run = verdict.run
-    spare = Path("runs") / run.target / f"{run.slot}-{run.id}"
-    for elsewhere in (False, True):
+    inside = Path("runs") / run.target / f"{run.slot}-{run.id}"
+    own = folder or project.folder / inside
+    for is_spare in (False, True):
         with contextlib.suppress(OSError):
-            place = spare_folder(root) / spare if elsewhere or folder is None else folder
+            place = spare_folder(project.root) / inside if is_spare else own
             place.mkdir(parents=True, exist_ok=True)
             write_verdict(place, verdict)
             (place / "run.json").write_bytes(msgspec.json.encode(run))
             return place
-    return folder or spare
+    return own

@@ -72,7 +72,7 @@ def open_outbox(project: Project, shared: History | None = None) -> Outbox:
 
 
 def bring_home(project: Project) -> list[str]:
-    """Take verdicts that were kept in the spare place back into the project."""
+    """Take verdicts that were kept in the spare place back into the project, and remove what is empty then."""
     taken = []
     for path in sorted(path for place in _kept(project.root) for path in place.glob("runs/*/*/verdict.json")):
         home = project.folder / "runs" / path.parent.parent.name / path.parent.name
@@ -82,4 +82,8 @@ def bring_home(project: Project) -> list[str]:
                 shutil.copy2(file, home / file.name)
         shutil.rmtree(path.parent)
         taken.append(path)
+    for place in _kept(project.root):
+        for folder in (*place.glob("runs/*"), place / "runs", place):
+            with contextlib.suppress(OSError):  # it is not there, or holds messages that wait
+                folder.rmdir()
     return [f"Taken into the project: {counted(len(taken), 'verdict')} of {taken[0].parents[3]}."] if taken else []
