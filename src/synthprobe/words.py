@@ -80,8 +80,8 @@ def refused(found: Refusal) -> str:
         return f"{where}: no connection was made within {found.within_s:g} s{tried}."
     if found.phase == "handshake":
         return f"{where}: the TLS handshake was not finished within {found.within_s:g} s."
-    if found.kind in {"deadline", "no connection"} and not found.within_s:
-        return f"{where}: {'no connection was made' if found.kind == 'no connection' else 'no answer came'} in time."
+    if found.kind == "no connection" and not found.within_s:
+        return f"{where}: no connection was made in time."
     if found.kind == "deadline":
         limit = f"within {found.within_s:g} s" if found.within_s else "in the time that its client waits"
         return f"{where} was not answered in full {limit}."

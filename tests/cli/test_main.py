@@ -150,10 +150,10 @@ def test_what_cannot_be_printed_is_told_in_a_sentence_and_a_reader_who_has_gone_
     finally:
         os.close(write)
     with open("/dev/full", "wb") as full:
-        code, told = printed_to(full)
+        code, sentence = printed_to(full)
     assert code == 2
-    assert told.startswith("synthprobe: Standard output"), told
-    assert told.count("\n") == 1
+    assert sentence.startswith("synthprobe: Standard output"), sentence
+    assert sentence.count("\n") == 1
 
 
 def test_a_history_that_is_not_there_is_told_without_an_error_number(with_incidents):

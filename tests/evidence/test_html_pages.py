@@ -33,20 +33,20 @@ def test_of_no_page(target):
 
 
 @pytest.fixture(scope="module")
-def told(new_project, tmp_path_factory):
+def messages(new_project, tmp_path_factory):
     made = new_project(tmp_path_factory.mktemp("pages"))
     made.journeys(JOURNEYS)
     return {name: result.failure.message for name, result in made.run().results.items()}
 
 
 @pytest.mark.parametrize("name", ["equal", "within", "bytes", "message", "raised"])
-def test_a_page_is_told_by_its_title_and_heading(told, name):
-    message = told[f"test_{name}"]
+def test_a_page_is_told_by_its_title_and_heading(messages, name):
+    message = messages[f"test_{name}"]
     assert '"502 Bad & Gone"' in message
     assert '"Closed for stocktaking"' in message
     assert not [markup for markup in ("<!DOCTYPE", "<html", "filler") if markup in message]
 
 
-def test_a_page_without_a_title_is_told_by_its_words_and_other_texts_as_ever(told):
-    assert '"Back at two"' in told["test_bare"]
-    assert "<b>other</b>" in told["test_of_no_page"]
+def test_a_page_without_a_title_is_told_by_its_words_and_other_texts_as_ever(messages):
+    assert '"Back at two"' in messages["test_bare"]
+    assert "<b>other</b>" in messages["test_of_no_page"]

@@ -66,7 +66,8 @@ def _described(
     error: BaseException, *, detail: str, step: str, phase: str, is_target: Callable[[str], bool]
 ) -> Failure:
     kind, ours = reason_of(error)
-    silent = unanswered(error) if kind in {"journey error", "request"} else None
+    is_unnamed = kind == "journey error" or (kind == "request" and not any(_asked_for(error, "")))
+    silent = unanswered(error) if is_unnamed else None
     if silent is not None and is_target(silent.url):
         kind, ours = ("request" if kind == "request" else silent.kind), False
     if kind == "unresponsive" and phase == "setup":

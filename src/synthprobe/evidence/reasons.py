@@ -238,11 +238,11 @@ def _first_of(reasons: Iterable[tuple[tuple[str, ...], str]], text: str) -> str:
 
 def way_of(error: BaseException) -> str:
     """By which way no answer came, as a library of Python says it; empty where it does not."""
-    return _way_by_name(error) or _first_of(_LIBRARY_REASONS, " ".join(map(text_of, _wrapped(error))))
+    return _way_by_name(error) or _first_of(_LIBRARY_REASONS, " ".join(map(text_of, wrapped(error))))
 
 
 def _way_by_name(error: BaseException) -> str:
-    names = [name for part in _wrapped(error) for name in names_of(part)]
+    names = [name for part in wrapped(error) for name in names_of(part)]
     return next((way for ends, way in _BY_NAME if any(name.endswith(ends) for name in names)), "")
 
 

@@ -21,7 +21,7 @@ def unanswered(error: BaseException) -> Refusal | None:
     """Which place gave no answer, and how; nothing where an error is none of a connection, or shows no place."""
     frames = [frame for frame, _ in _walked(error) if _room(frame) in {*WAITING, "asyncio"}]
     broken = next((part for part in wrapped(error) if _is_of_network(part)), None)
-    way = way_of(text_of(error))
+    way = way_of(error)
     place = _place(frames) or _named(error)
     if not place or not (broken or (way and frames)):
         return None

@@ -146,9 +146,11 @@ class HarmlessConsole:
             if (safe := clean(text)) != text:
                 record.msg, record.args = safe, ()
             if record.exc_info:
-                told = logging.Formatter().formatException(record.exc_info)
-                record.exc_text = clean(told)
-                record.exc_info = record.exc_info if record.exc_text == told else None  # some format it themselves
+                text_of_error = logging.Formatter().formatException(record.exc_info)
+                record.exc_text = clean(text_of_error)
+                record.exc_info = (
+                    record.exc_info if record.exc_text == text_of_error else None
+                )  # some format it themselves
             if record.stack_info:
                 record.stack_info = clean(record.stack_info)
         except Exception:  # logging itself tells what is wrong with a record that cannot be put together
