@@ -13,6 +13,7 @@ from pathlib import Path
 from synthprobe import pipeline
 from synthprobe.cli.report import make_site
 from synthprobe.cli.terminal import open_console, print_records
+from synthprobe.errors import ConfigurationError
 from synthprobe.project import Project
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.cards import broken_step
@@ -46,6 +47,7 @@ def demonstrate(*, workers: int) -> bool:
         with _phase("Every journey, the centre is healthy") as notes:
             healthy_folder, healthy = run()
             notes.append(headline(healthy))
+        refuse_without_journeys(healthy)
         with _phase("Every journey, two faults are on") as notes, ExitStack() as broken:
             for fault in FOUND_BY:
                 broken.enter_context(centre.broken(fault))
@@ -71,6 +73,16 @@ def demonstrate(*, workers: int) -> bool:
     _console.print("With its traces: synthprobe report --serve. The centre itself: synthprobe demo serve")
     open_page(page.as_uri(), os.environ, is_terminal=_console.is_terminal)
     return found
+
+
+def refuse_without_journeys(healthy: Verdict) -> None:
+    """A project whose journeys cannot notice what will be broken would find nothing, and nothing wrong."""
+    there = {judgement.journey.id for judgement in healthy.journeys}
+    if lacking := sorted(set().union(*FOUND_BY.values()) - there):
+        raise ConfigurationError(
+            f"The demonstration is found by the journeys of synthprobe's own repository, and this project has no "
+            f"{', '.join(lacking)}. Run it in a clone: make demo. The centre alone: synthprobe demo serve."
+        )
 
 
 def open_page(address: str, environ: Mapping[str, str], *, is_terminal: bool) -> bool:

@@ -18,10 +18,11 @@ from made_site import serve
 from playwright.sync_api import Browser, expect
 from texts import compare
 
+from synthprobe.errors import ConfigurationError
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Outcome, Run
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe_demo.demonstration import FOUND_BY, exactly_found
+from synthprobe_demo.demonstration import FOUND_BY, exactly_found, refuse_without_journeys
 
 ROOT = Path(__file__).parents[2]
 BY_DAY = ("test_call_intake.py", "test_dispatch.py", "test_live_board.py")
@@ -119,3 +120,6 @@ def test_less_or_more_than_was_injected_is_not_a_success():
     assert not exactly_found(healthy, verdict({**right, "other": "failed"})), "an alarm nobody injected"
     assert not exactly_found(healthy, verdict({**right, "other": "unknown"}))
     assert not exactly_found(verdict({}), verdict({}))
+    refuse_without_journeys(healthy)
+    with pytest.raises(ConfigurationError, match="call-intake.*make demo"):
+        refuse_without_journeys(verdict({"other": "passed"}))
