@@ -57,7 +57,16 @@ def test_refused_and_slow_answers_and_those_of_the_broken_step_are_kept():
 def test_of_a_refusal_in_html_the_words_are_kept_and_not_the_markup():
     page = "<html><head><title>Gone</title><style>b {}</style></head><body><h1>No space</h1><p>left on /srv</p><img"
     menu = f"<html><ul>{'<li>Home</li>' * 60}</ul><h2>404</h2><p>It&#39;s gone</p></html>"
-    bodies = {page: "No space left on /srv", menu: "404 It's gone", "<d:error/>": "<d:error/>", "a < b": "a < b"}
+    zones = f"<html><select>{'<option>Africa/Accra</option>' * 60}</select>"
+    boxed = f"{zones}<p>{'Home ' * 60}</p><div class='page error-box'><h1>Something broke</h1></div></html>"
+    bodies = {
+        page: "No space left on /srv",
+        menu: "404 It's gone",
+        f"{zones}<p>Gone</p></html>": "Gone",
+        boxed: "Something broke",
+        "<d:error/>": "<d:error/>",
+        "a < b": "a < b",
+    }
     facts = facts_of([exchange(f"/{n}", 500, body=body) for n, body in enumerate(bodies)], [], [], broken="save")
     assert [answer.reason for answer in facts.answers] == [*bodies.values()]
 

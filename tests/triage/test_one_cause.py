@@ -2,7 +2,7 @@
 
 import pytest
 from msgspec.structs import replace
-from test_page_and_api import LET_IN, incidents, missed, named, refused, with_answer
+from test_page_and_api import LET_IN, incidents, missed, named, passed, refused, with_answer
 
 from synthprobe.records.evidence import Answer
 from synthprobe.records.finding import Finding, Refusal
@@ -176,3 +176,51 @@ def test_a_fixed_record_that_the_api_asks_for_by_number_and_a_page_by_name_is_on
     other = sought("Gate key", *SETUP, "text: key", path="/look", checks="sentinel")
     assert incidents(by_number, by_name, other) == [["Gate key"], ["Spare radio"], ["api"]]
     assert incidents(refused("api", "GET", "/rows/1", 404), by_name) == [["Spare radio"], ["api"]]
+
+
+def test_an_error_that_most_journeys_meet_is_one_incident_and_no_error_of_the_code():
+    def broken(name, path):
+        return refused(name, "GET", path, 500, reason="Internal Server Error")
+
+    page = with_answer(sought("page", *SETUP, path="/board"), opened("/board", 500))
+    few = [page, broken("rows", "/rows"), broken("notes", "/notes")]
+    most = [*few, broken("people", "/people")]
+    names = sorted(journey.journey.id for journey in most)
+    assert incidents(*most, passed("a"), passed("b")) == [names]
+    assert incidents(*most, *map(passed, "abcd")) == [[name] for name in names], "half are not most"
+    assert incidents(*few, passed("a")) == [["notes"], ["page"], ["rows"]], "three may be three"
+
+    def said(*journeys):
+        return [explanation(judgement.triage) for judgement in named(*journeys).verdict.journeys if judgement.triage]
+
+    assert not any("May be code" in words for words in said(*most, passed("a")))
+    assert all("May be code" in words for words in said(*few, *map(passed, "abcd")))
+
+
+def test_a_status_by_which_every_journey_is_refused_is_one_incident_on_pages_and_by_the_api():
+    def judged(status, *others):
+        page = with_answer(sought("page", *SETUP, path="/board"), opened("/board", status))
+        api = (refused(name, "GET", f"/{name}", 400, reason=f"{name} is not known here") for name in ("a", "b", "c"))
+        return incidents(page, *api, *others)
+
+    assert judged(400) == [["a", "b", "c", "page"]]
+    assert judged(422) == [["a", "b", "c"], ["page"]]
+    assert judged(400, passed("d")) == [["a"], ["b"], ["c"], ["page"]], "somebody is let through"
+
+
+def test_who_misses_the_same_after_the_log_in_of_one_account_is_one_incident():
+    def sent_back(name, account="vera", link="My rows"):
+        shown = missed(name, *SETUP, f"text: {name}", path=f"/{name}", locator=f'get_by_role("link", name="{link}")')
+        return with_answer(shown, replace(LET_IN, step="look", account=account))
+
+    assert incidents(sent_back("a"), sent_back("b")) == [["a", "b"]]
+    assert incidents(sent_back("a"), sent_back("b", account="nora")) == [["a"], ["b"]]
+    assert incidents(sent_back("a"), sent_back("b", link="My notes")) == [["a"], ["b"]]
+
+
+def test_a_request_for_another_record_is_not_said_to_be_the_same():
+    api = refused("api", "GET", "/rows/2", 200, got="nothing")
+    for path, wanted in {"/rows/1": "like GET /rows/1", "/rows/2": "asked GET /rows/2 too"}.items():
+        page = with_answer(sought("page", *SETUP, path="/board"), opened(path))
+        words = [explanation(j.triage) for j in named(page, api).verdict.journeys if j.journey.id == "page"]
+        assert [wanted in words[0], "<" in words[0]] == [True, False], words

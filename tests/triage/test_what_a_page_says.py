@@ -36,6 +36,8 @@ def test_a_complaint_is_said_before_headings_and_of_those_more_than_the_sites_na
         missed("page", *LONG, "listitem: Gate cannot be blank", locator=sought)
     )
     assert 'says "Depot", "New row"' in explained(missed("page", *LONG))
+    excuse = ('heading "Something went wrong" [level=1]', "paragraph: The store is closed.", "paragraph: Go home.")
+    assert 'says "Something went wrong", "The store is closed."' in explained(missed("page", *LONG, *excuse))
     links = [f'link "Place {number}"' for number in range(4)]
     locator = 'get_by_role("link", name="Spare radio")'
     assert 'says "Depot", "New row"' in explained(missed("page", *LONG, *links, locator=locator)), (
@@ -65,7 +67,7 @@ def test_a_control_of_another_name_is_told_where_it_did_not_stand_there_before()
         known = (replace(facts.pages[-1], unusual=unusual),)
         return explained(replace(page, results=(replace(page.results[-1], facts=replace(facts, pages=known)),)))
 
-    assert 'has button "Bestände", which did not stand there before' in instead('button "\uf0c0 Bestände"')
+    assert 'has button "Bestände", which was not seen when it was last well' in instead('button "\uf0c0 Bestände"')
     assert 'has button "Bestände"' in instead('button "\uf0c0 Bestände"', sought="Knopfreihe"), (
         "a new one before one alike"
     )
@@ -172,6 +174,12 @@ def test_nobody_logged_in_where_every_log_in_was_refused_and_its_words_are_said_
     assert words.count("Invalid user or password") == 1
     words = explained(refused_log_in("page", "Your account is locked"))
     assert ("asks for a password again" in words, words.count("account is locked")) == (True, 1)
+    sent_back = missed("page", *LONG, 'link "Forgot"', locator='get_by_role("link", name="My rows")', asks=True)
+    facts = sent_back.results[0].facts
+    pages = (replace(facts.pages[0], unusual=('link "Forgot"',)),)
+    sent_back = replace(sent_back, results=(replace(sent_back.results[0], facts=replace(facts, pages=pages)),))
+    assert "asks for a password again" in explained(with_answer(sent_back, replace(LET_IN, step="look")))
+    assert "asks for a password again" not in explained(sent_back), "nobody has logged in"
 
 
 def test_a_sentence_of_which_a_part_is_set_off_is_read_whole():

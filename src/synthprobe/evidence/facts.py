@@ -39,7 +39,10 @@ _BESIDE = {"image", "stylesheet", "font", "media", "script", "manifest"}
 """What a page is made of: where it came well, it tells less than what the page asked and was answered."""
 
 _PLACE = re.compile(r"https?://[^\s()]+")
-_ERROR_HEADING = re.compile(r"<h[1-6]\b[^>]*>[^<]*\b[45]\d\d\b", re.IGNORECASE)
+_ERROR_PART = re.compile(
+    r"<h[1-6]\b[^>]*>[^<]*\b[45]\d\d\b|<\w+\b[^>]*\b(?:class|id)=[\"'][^\"'>]*\berror\b", re.IGNORECASE
+)
+"""Where a page tells of an error: a heading with its status, or what the page itself calls one."""
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -226,8 +229,8 @@ def _refusal(body: str) -> str:
             return " ".join(_texts(data))[:_REASON]
     if not body.lstrip().startswith("<"):
         return " ".join(body.split())[:_REASON]
-    words, telling = without_markup(body), _ERROR_HEADING.search(body)
-    if len(words) > _REASON and telling:  # a page with its menu says why below the heading of the error
+    words, telling = without_markup(body), _ERROR_PART.search(body)
+    if len(words) > _REASON and telling:  # a page with its menu says why where it tells of the error
         words = without_markup(body[telling.start() :])
     return unescape(words)[:_REASON]
 

@@ -21,7 +21,7 @@ _CONTROLS: dict[int, str] = {
     ord("\n"): "\n",
 }
 _IN_ONE_LINE = {**_CONTROLS, **dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")}
-_MARKUP = re.compile(r"<!--.*?-->|<(head|style|script)\b.*?</\1>|<[^>]*(?:>|$)", re.DOTALL | re.IGNORECASE)
+_MARKUP = re.compile(r"<!--.*?-->|<(head|style|script|select)\b.*?</\1>|<[^>]*(?:>|$)", re.DOTALL | re.IGNORECASE)
 _HALVES = re.compile("[\ud800-\udfff]")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _COMMAND = re.compile(r"^(\s*)::|##(\w*)\[", re.MULTILINE)

@@ -167,6 +167,12 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         return tuple(sorted(filter(_is_slow, self.evidence.answers), key=lambda answer: -answer.duration_ms))
 
     @property
+    def breaks_as_most(self) -> bool:
+        """Whether the server answered with an error, as it did to most journeys of the run: it is not for one."""
+        alike = 1 + sum(peer.meets_error and peer.outcome == "failed" for peer in self.peers)
+        return any(a.status >= 500 for a in self.unwanted) and alike > max(MANY, (len(self.witnesses) + 1) / 2)
+
+    @property
     def is_slow_everywhere(self) -> bool:
         """Whether other journeys that did not pass waited long for many requests, so that none is slow by itself."""
         waiting = [peer.waits for peer in self.peers if peer.waits]

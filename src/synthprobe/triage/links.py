@@ -45,8 +45,13 @@ def asked_in_vain(own: TriageFacts, other: TriageFacts, name: str) -> str:
     """The same, whatever the other one shows of its cause."""
     wrong = contradicted_request(other, {})
     here = [a for a in own.evidence.answers if own.is_here(a) and a.credentials != "password"]
-    asked = {f"{a.method} {normalise(a.place, {})}" for a in here}
-    return f"it asked {wrong} too, and {name} got another answer than it expected there" if wrong in asked else ""
+    found = next((a for a in here if f"{a.method} {normalise(a.place, {})}" == wrong), None)
+    if found is None:
+        return ""
+    asked = f"{found.method} {found.place}"
+    if any(a.place == found.place for a in other.evidence.answers):
+        return f"it asked {asked} too, and {name} got another answer than it expected there"
+    return f"{name} got another answer than it expected to a request like {asked}"
 
 
 def _works_as_the_same(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:

@@ -223,7 +223,7 @@ def _lacks_resource(f: TriageFacts) -> str:
 
 
 def _server_error(f: TriageFacts) -> str:
-    if len(f.witnesses) > 1 and all(peer.outcome == "failed" for peer in f.witnesses):
+    if f.breaks_as_most or (len(f.witnesses) > 1 and all(peer.outcome == "failed" for peer in f.witnesses)):
         return ""  # whatever is asked is refused, so it may as well be what all of it needs
     found = next((a for a in f.unwanted if a.status >= 500 and a.status not in GATEWAYS), None)
     return refused(f, found) if found and not f.is_refused_everywhere(found) else ""

@@ -29,7 +29,7 @@ from synthprobe.triage.shown import (
     words_of_refusal,
 )
 from synthprobe.triage.timing import is_slow_write
-from synthprobe.words import element
+from synthprobe.words import element, named
 
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
 _OF_A_PAGE = re.compile(r"^(Locator|Page|Frame|APIRequestContext|ElementHandle|Timeout|Error: )")
@@ -67,12 +67,13 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
     if whole := _nothing_answers(facts, broken) or _node(broken, cause) or _builds(facts, cause):
         return (whole, _SLOW) if whole == _GATEWAY_WAITED else (whole,)
     if door := _log_in(broken, facts, cause):
-        everywhere = [line for a in broken for line in _seen_anywhere(a, facts)]
+        everywhere = [*_refused_alike(facts), *(line for a in broken for line in _seen_anywhere(a, facts))]
         everywhere += [line for words in excuse(facts) for line in texts(words, shown_status(facts), identifiers)]
         account = _account_and_data(facts, cause)
         return (*door, *everywhere, *_kept_out(facts), *account, *_nothing_made(facts, silent=False))
     found = (
         *_kept_out(facts),
+        *_refused_alike(facts),
         *_account_and_data(facts, cause),
         *_fixed_record(facts, identifiers),
         *_requests(broken, facts, cause, identifiers),
@@ -150,11 +151,26 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
         return _BY_GATEWAY.format(gateway)
     if limit := next((status for status in statuses if status in LIMITS), 0):
         return f"answered {limit}, whatever is asked"
-    judged = {peer.outcome for peer in facts.witnesses} - {"skipped", "unknown"}
-    if judged == {"failed"}:
+    if _nobody_passes(facts):
         first = next((a for a in broken if a.status >= 500), None)
         return f"every journey is answered {first.status}" if first else ""
     return ""
+
+
+def _nobody_passes(facts: TriageFacts) -> bool:
+    return {peer.outcome for peer in facts.witnesses} - {"skipped", "unknown"} == {"failed"}
+
+
+def _refused_alike(facts: TriageFacts) -> Iterator[str]:
+    """How a journey is refused whatever is asked for, be it a page or the API: as every other one, or as most are.
+
+    What is not there is said of one record, so it does not count.
+    """
+    refused = [a.status for a in facts.unwanted if 400 <= a.status < 500 and a.status not in _ABSENT]
+    if refused and len(facts.witnesses) >= MANY and _nobody_passes(facts):
+        yield f"every journey is answered {refused[0]}"
+    if facts.breaks_as_most:
+        yield "most journeys are answered with an error of the server"
 
 
 def _node(broken: list[Answer], cause: Triage | None) -> str:
@@ -188,6 +204,10 @@ def _kept_out(facts: TriageFacts) -> Iterator[str]:
     by_fixture = facts.step.rpartition(" › ")[2].startswith(LOG_IN_AS)
     if facts.kind and (by_fixture or is_kept_out(facts.evidence, facts.step)):
         yield KEPT_OUT
+    here = any(0 < a.status < 400 and a.step and facts.is_here(a) for a in facts.log_ins)
+    sought = facts.finding.sought
+    if here and facts.is_absent and sought and element(sought.locator)[1]:
+        yield f"after the log-in of {facts.acting or 'somebody'} no {named(sought.locator)}"
     was_in = any(0 < a.status < 400 and a.step and not facts.step.startswith(a.step) for a in facts.log_ins)
     if facts.kind and was_in and any(page.asks_password for page in facts.evidence.pages[-1:]):
         yield "session lost"

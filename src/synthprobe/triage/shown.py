@@ -13,7 +13,7 @@ from synthprobe.records.plain_text import without_markup
 from synthprobe.triage.facts import TriageFacts, is_change
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.places import collection
-from synthprobe.triage.sight import complaints, quoted_complaints, spoken
+from synthprobe.triage.sight import SENTENCE, complaints, quoted_complaints, spoken
 from synthprobe.words import element, named
 
 _GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")
@@ -22,8 +22,6 @@ _NEXT_TO_NOTHING = 3
 _STATUS = re.compile(r"([45]\d\d)\b")
 _SAYS_STATUS = re.compile(r"\bstatus(?: code)?:? ([45]\d\d)\b", re.IGNORECASE)
 BETWEEN_TAGS = re.compile(r">([^<>]+)<")
-_SENTENCE = 4
-"""Words from which a text of a page is more than the site's name or a link."""
 
 
 def shown_status(facts: TriageFacts) -> int:
@@ -38,9 +36,7 @@ def excuse(facts: TriageFacts) -> list[str]:
     opened = any(a.resource == "document" for a in facts.evidence.answers)
     short = opened and all(len(page.outline) <= _NEXT_TO_NOTHING for page in facts.evidence.pages[-1:])
     pieces = spoken(facts) if short and facts.kind in {"expectation", "timeout"} else []
-    telling = [
-        words for words in (*pieces, " ".join(pieces)) if len(words.split()) >= _SENTENCE or _STATUS.match(words)
-    ]
+    telling = [words for words in (*pieces, " ".join(pieces)) if len(words.split()) >= SENTENCE or _STATUS.match(words)]
     return list(dict.fromkeys(telling))
 
 
@@ -58,7 +54,7 @@ def without_place(a: Answer) -> str:
 
 def texts(text: str, status: int, identifiers: Mapping[str, str]) -> Iterator[str]:
     """What is said, of a page each sentence, as a browser shows it too; unless every server says so."""
-    pieces = [piece for piece in BETWEEN_TAGS.findall(text) if len(piece.split()) >= _SENTENCE]
+    pieces = [piece for piece in BETWEEN_TAGS.findall(text) if len(piece.split()) >= SENTENCE]
     for piece in map(str.strip, pieces or without_markup(text).split("; ")):
         if _GENERIC.sub("", piece.casefold().replace(_phrase(status), "")):
             yield f'the words "{normalise(piece, identifiers)}"'

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from synthprobe.records.evidence import Answer, PageSeen, text_of
 from synthprobe.records.plain_text import without_markup
 from synthprobe.targets.addresses import origin_of
-from synthprobe.triage.facts import TriageFacts, is_not_opened
+from synthprobe.triage.facts import TriageFacts, is_change, is_not_opened
 from synthprobe.triage.fingerprint import is_bare
 from synthprobe.triage.log_in_words import OF_ACCOUNT, OF_LOG_IN
 from synthprobe.words import contradiction, cut_to, element, first_line, looked_for, shown_ms
@@ -49,6 +49,8 @@ _NOT_WHOLE = "gave no whole answer"
 _QUOTED = 120
 _LIKE, _LIKE_OTHERS = 0.5, 0.8
 _FEW = 3
+SENTENCE = 4
+"""Words from which a text of a page is more than the site's name or a link."""
 _BESIDE = 2  # lines of an outline from a control to what is said of it
 _PLAIN = 2  # the rank of a page's words from which they warn of nothing
 
@@ -108,7 +110,9 @@ def _is_shown(f: TriageFacts, a: Answer) -> bool:
 
 
 def _bare(text: str) -> str:
-    return cut_to(_QUOTED, without_markup(text))
+    return cut_to(
+        _QUOTED, "".join(filter(str.isprintable, without_markup(text))).strip()
+    )  # signs of an icon font are none
 
 
 def missing_assets(f: TriageFacts) -> list[Answer]:
@@ -174,7 +178,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         yield asset(a)
     for a in [a for a in f.evidence.answers if a.resource == "script" and a.status == 200 and not _is_script(a)][:1]:
         yield f"The page's script came as {a.content_type}: {answered(a)}."
-    if f.script_errors and not any(a.resource == "script" for a in missing_assets(f)):
+    explained = any(a.resource == "script" for a in missing_assets(f)) or any(map(is_change, refusals(f)))
+    if f.script_errors and not explained:
         yield f"A script of the page broke: {f.script_errors[0].rstrip('.')}."
     wrong = f.finding.contradiction
     if wrong and wrong.about != "status" and (wrong.method or not f.finding.sought):
@@ -246,7 +251,8 @@ def _instead(f: TriageFacts) -> str:
     texts = [("text", words) for words in spoken(f)]
     others = [(r, n) for r, n in ((part["role"], part["name"]) for part in there) if n] + texts
     fresh = [n for r, n in alike if any(line.startswith(f'{r} "{n}"') for line in page.unusual or ())]
-    fresh = fresh if len(fresh) <= _FEW and not complaints(f) else []
+    is_as_ever = 2 * len(page.unusual or ()) <= len(page.outline)  # else it is another page, and all of it is new
+    fresh = fresh if is_as_ever and len(fresh) <= _FEW and not complaints(f) else []
     for candidates, like in ((alike, _LIKE_OTHERS if fresh else _LIKE), (others, _LIKE_OTHERS if alike else _LIKE)):
         names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=like) if name else []
         if names:
@@ -254,18 +260,25 @@ def _instead(f: TriageFacts) -> str:
             if (kind, names[0]) == (role, name) and len(links) == 1:
                 return "; it came later"
             return f'; the page {page.path} has {kind} "{_legible(names[0], name)}"'
+    warned = next(iter(complaints(f)), "")
+    asks_again = page.asks_password and any(a in f.log_ins for a in f.unwanted)
+    if asks_again and (not warned or _refuses_log_in(warned)):
+        said = "" if warned else next((words for words in spoken(f) if len(words.split()) >= SENTENCE), "")
+        also = f' and says "{_bare(said)}"' if said and _is_new(said, page) else ""
+        return f"; the page {page.path} asks for a password again{also}"  # what refuses is told with the log-in
     if fresh:
         named = " and ".join(f'"{_legible(n)}"' for n in fresh)
-        return f"; the page {page.path} has {role} {named}, which did not stand there before"
-    warned = next(iter(complaints(f)), "")
-    if page.asks_password and any(a in f.log_ins for a in f.unwanted) and _refuses_log_in(warned):
-        return f"; the page {page.path} asks for a password again"  # its words are told with the log-in
+        return f"; the page {page.path} has {role} {named}, which was not seen when it was last well"
     if warned:
-        return f'; the page {page.path} says "{_bare(warned)}"'
+        return f"; the page {page.path} says {_in_quotes(_with_text(warned, f))}"
     if alike and len(alike) <= _FEW:
         shown = ", ".join(f'"{_legible(n)}"' for _, n in alike)
         return f"; the page {page.path} has {role} {shown}"
     return f"; the page {page.path} says {_quoted(f) or 'nothing'}"
+
+
+def _is_new(words: str, page: PageSeen) -> bool:
+    return any(words in text_of(line) for line in page.unusual or ())
 
 
 def _legible(name: str, sought: str = "") -> str:
@@ -279,7 +292,11 @@ def _quoted(f: TriageFacts) -> str:
     """What the page says of it: words in which it complains, however many, otherwise its first ones."""
     is_known = any(page.unusual is not None for page in f.evidence.pages[-1:])  # what complains stands first then
     complaint = "" if is_known else next((words for words in spoken(f) if _COMPLAINS.search(words)), "")
-    return ", ".join(f'"{_bare(words)}"' for words in ([complaint] if complaint else _first_words(f)))
+    return _in_quotes([complaint] if complaint else _first_words(f))
+
+
+def _in_quotes(words: Sequence[str]) -> str:
+    return ", ".join(f'"{_bare(text)}"' for text in words)
 
 
 def spoken(f: TriageFacts) -> list[str]:
@@ -295,8 +312,23 @@ def _first_words(f: TriageFacts) -> list[str]:
     ranked = _ranked(f)
     headings = [words for rank, words in ranked if rank == _PLAIN]
     if not headings or ranked[0][0] != _PLAIN:
-        return [words for _, words in ranked[:1]]
+        return _with_text(ranked[0][1], f) if ranked else []
     return headings[:_FEW] if len(headings) > 1 else [words for _, words in ranked[:2]]
+
+
+def _with_text(words: str, f: TriageFacts) -> list[str]:
+    """What a page complains of; a heading says less than the text below it, so that one is told too."""
+    said = [
+        (role, text)
+        for role, text, _ in _sentences(f.evidence.pages[-1].outline)
+        if role in _WORDS and any(map(str.isalnum, text))
+    ]
+    below = (
+        text
+        for (role, above), (next_role, text) in pairwise(said)
+        if (role, above) == ("heading", words) and next_role != "heading"
+    )
+    return [words, *list(below)[:1]]
 
 
 def _ranked(f: TriageFacts) -> list[tuple[int, str]]:
