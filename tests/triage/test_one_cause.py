@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from test_page_and_api import LET_IN, incidents, missed, named, passed, refused, with_answer
 
 from synthprobe.records.evidence import Answer
-from synthprobe.records.finding import Finding, Refusal
+from synthprobe.records.finding import Contradiction, Finding, Refusal
 from synthprobe.records.result import Failure
 from synthprobe.words import explanation
 
@@ -224,3 +224,27 @@ def test_a_request_for_another_record_is_not_said_to_be_the_same():
         page = with_answer(sought("page", *SETUP, path="/board"), opened(path))
         words = [explanation(j.triage) for j in named(page, api).verdict.journeys if j.journey.id == "page"]
         assert [wanted in words[0], "<" in words[0]] == [True, False], words
+
+
+def test_a_page_and_the_api_that_show_the_same_other_time_of_a_fixed_record_are_one_incident():
+    def shows(name, checks="sentinel", **wrong):
+        journey = missed(name, *SETUP, path=f"/{name}", checks=checks)
+        (result,) = journey.results
+        failure = replace(
+            result.failure, finding=Finding(**wrong), message=wrong.pop("message", result.failure.message)
+        )
+        return replace(journey, results=(replace(result, failure=failure),))
+
+    def page(got, **more):
+        expected = "row expected to contain text '10:30'"
+        return shows("page", contradiction=Contradiction(about="locator", expected=expected, got=got), **more)
+
+    def api(message):
+        (result,) = shows("api").results
+        return replace(shows("api"), results=(replace(result, failure=replace(result.failure, message=message)),))
+
+    assert incidents(page("15:00 to 15:40, crane seven"), api("15:00:00")) == [["api", "page"]]
+    assert incidents(page("15:00 to 15:40, crane seven"), api("16:00:00")) == [["api"], ["page"]]
+    assert incidents(page("15:00", checks=""), api("15:00:00")) == [["api"], ["page"]], "not of a fixed record"
+    made_at = {"id": 7, "name": "crane seven", "made": "2026-11-28T15:00:00", "changed": "2026-11-28T16:00:00"}
+    assert incidents(page("15:00"), api(f"{made_at} of a crane")) == [["api"], ["page"]], "a record has many times"

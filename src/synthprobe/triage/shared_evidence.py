@@ -29,7 +29,7 @@ from synthprobe.triage.shown import (
     words_of_refusal,
 )
 from synthprobe.triage.timing import is_slow_write
-from synthprobe.words import element, named
+from synthprobe.words import element, first_line, named
 
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
 _OF_A_PAGE = re.compile(r"^(Locator|Page|Frame|APIRequestContext|ElementHandle|Timeout|Error: )")
@@ -39,6 +39,9 @@ _GIVEN = {"null-island": "a position of 0, 0", "whole-hours": "times off by whol
 """Rules by which what the target was given is wrong in one way, wherever it is shown."""
 _QUOTED = re.compile(r"""(['"])(.+?)\1""")
 _NAME = re.compile(r"^(?=.*[^\W\d_])[^<>]{4,}$")  # a number or a placeholder names nothing
+_FIGURE = re.compile(r"\d+[.:,]\d\d\b")  # a time of day, a price
+_A_VALUE = 80
+"""Signs of a text that is a value, and not a record with its dates."""
 _PROGRAM = re.compile(r"\.(php|aspx?|jsp|cgi|html?)$", re.IGNORECASE)  # one that shows all records names none
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
 _NO_WAY = "no connection to {}"
@@ -170,7 +173,8 @@ def _refused_alike(facts: TriageFacts) -> Iterator[str]:
     if refused and len(facts.witnesses) >= MANY and _nobody_passes(facts):
         yield f"every journey is answered {refused[0]}"
     if facts.breaks_as_most:
-        yield "most journeys are answered with an error of the server"
+        status = next(a.status for a in facts.unwanted if a.status >= 500)
+        yield f"answered {status}, and most journeys with an error of the server"
 
 
 def _node(broken: list[Answer], cause: Triage | None) -> str:
@@ -241,6 +245,9 @@ def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
     if known_by == ["name", "number"]:
         yield "the fixed record that one journey knows by its number and one by its name"
     found, sought = facts.finding.contradiction, facts.finding.sought
+    got = found.got if found and found.about == "locator" else first_line(facts.authors_words, facts.finding)
+    for figure in dict.fromkeys(_FIGURE.findall(got) if len(got) <= _A_VALUE else ()):
+        yield f"{figure} in the place of what a fixed record holds"
     request = contradicted_request(facts, identifiers) or _asked_by_page(facts, identifiers)
     place = collection(request.partition(" ")[2])
     if request and not _PROGRAM.search(request):
