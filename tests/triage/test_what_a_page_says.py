@@ -36,6 +36,10 @@ def test_a_complaint_is_said_before_headings_and_of_those_more_than_the_sites_na
         missed("page", *LONG, "listitem: Gate cannot be blank", locator=sought)
     )
     assert 'says "Depot", "New row"' in explained(missed("page", *LONG))
+    late = (*LONG, "text: Your order is complete Reference 18")
+    assert explained(missed("page", *late, locator='get_by_text("order is complete")')).endswith("it came later.")
+    exactly = missed("page", *late, locator='get_by_text("order is complete", exact=True)')
+    assert "came later" not in explained(exactly)
     excuse = ('heading "Something went wrong" [level=1]', "paragraph: The store is closed.", "paragraph: Go home.")
     assert 'says "Something went wrong", "The store is closed."' in explained(missed("page", *LONG, *excuse))
     links = [f'link "Place {number}"' for number in range(4)]

@@ -250,6 +250,9 @@ def _instead(f: TriageFacts) -> str:
     ]
     texts = [("text", words) for words in spoken(f)]
     others = [(r, n) for r, n in ((part["role"], part["name"]) for part in there) if n] + texts
+    inexact = role == "text" and "exact=True" not in sought.locator and len(links) == 1
+    if name and inexact and any(name.casefold() in words.casefold() for _, words in texts):
+        return "; it came later"
     fresh = [n for r, n in alike if any(line.startswith(f'{r} "{n}"') for line in page.unusual or ())]
     is_as_ever = 2 * len(page.unusual or ()) <= len(page.outline)  # else it is another page, and all of it is new
     fresh = fresh if is_as_ever and len(fresh) <= _FEW and not complaints(f) else []
