@@ -197,14 +197,18 @@ def test_an_error_that_most_journeys_meet_is_one_incident_and_no_error_of_the_co
     assert all("May be code" in words for words in said(*few, *map(passed, "abcd")))
 
 
-def test_a_status_by_which_every_journey_is_refused_is_one_incident_on_pages_and_by_the_api():
-    def judged(status, *others):
-        page = with_answer(sought("page", *SETUP, path="/board"), opened("/board", status))
-        api = (refused(name, "GET", f"/{name}", 400, reason=f"{name} is not known here") for name in ("a", "b", "c"))
+def test_a_refusal_that_every_journey_meets_is_one_incident_on_pages_and_by_the_api():
+    def judged(status, *others, heading="Unknown host"):
+        page = sought("page", f'heading "{heading}" [level=1]', *SETUP, path="/board")
+        page = with_answer(page, opened("/board", status))
+        api = (
+            refused(name, "GET", f"/{name}", 400, reason=f"Unknown host asked for {name}") for name in ("a", "b", "c")
+        )
         return incidents(page, *api, *others)
 
     assert judged(400) == [["a", "b", "c", "page"]]
     assert judged(422) == [["a", "b", "c"], ["page"]]
+    assert judged(400, heading="Broken form") == [["a", "b", "c"], ["page"]]
     assert judged(400, passed("d")) == [["a"], ["b"], ["c"], ["page"]], "somebody is let through"
 
 

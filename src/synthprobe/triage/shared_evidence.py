@@ -28,6 +28,7 @@ from synthprobe.triage.shown import (
     whole_page,
     words_of_refusal,
 )
+from synthprobe.triage.sight import words_of
 from synthprobe.triage.timing import is_slow_write
 from synthprobe.words import element, first_line, named
 
@@ -169,9 +170,10 @@ def _refused_alike(facts: TriageFacts) -> Iterator[str]:
 
     What is not there is said of one record, so it does not count.
     """
-    refused = [a.status for a in facts.unwanted if 400 <= a.status < 500 and a.status not in _ABSENT]
+    refused = next((a for a in facts.unwanted if 400 <= a.status < 500 and a.status not in _ABSENT), None)
     if refused and len(facts.witnesses) >= MANY and _nobody_passes(facts):
-        yield f"every journey is answered {refused[0]}"
+        begins = " ".join(words_of(facts, refused).split()[:2])  # a page has more words, or says them in pieces
+        yield f'every journey is refused, this one with {refused.status} "{begins}"'
     if facts.breaks_as_most:
         status = next(a.status for a in facts.unwanted if a.status >= 500)
         yield f"answered {status}, and most journeys with an error of the server"
