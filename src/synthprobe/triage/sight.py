@@ -321,15 +321,11 @@ def _first_words(f: TriageFacts) -> list[str]:
 
 def _with_text(words: str, f: TriageFacts) -> list[str]:
     """What a page complains of; a heading says less than the text below it, so that one is told too."""
-    said = [
-        (role, text)
-        for role, text, _ in _sentences(f.evidence.pages[-1].outline)
-        if role in _WORDS and any(map(str.isalnum, text))
-    ]
+    said = [(role, text) for role, text, _ in _sentences(f.evidence.pages[-1].outline) if role in _WORDS]
     below = (
         text
         for (role, above), (next_role, text) in pairwise(said)
-        if (role, above) == ("heading", words) and next_role != "heading"
+        if (role, above) == ("heading", words) and next_role != "heading" and len(text.split()) >= SENTENCE
     )
     return [words, *list(below)[:1]]
 
