@@ -190,11 +190,11 @@ def test_an_error_that_most_journeys_meet_is_one_incident_and_no_error_of_the_co
     assert incidents(*most, *map(passed, "abcd")) == [[name] for name in names], "half are not most"
     assert incidents(*few, passed("a")) == [["notes"], ["page"], ["rows"]], "three may be three"
 
-    def said(*journeys):
+    def sentences(*journeys):
         return [explanation(judgement.triage) for judgement in named(*journeys).verdict.journeys if judgement.triage]
 
-    assert not any("May be code" in words for words in said(*most, passed("a")))
-    assert all("May be code" in words for words in said(*few, *map(passed, "abcd")))
+    assert not any("May be code" in words for words in sentences(*most, passed("a")))
+    assert all("May be code" in words for words in sentences(*few, *map(passed, "abcd")))
 
 
 def test_a_refusal_that_every_journey_meets_is_one_incident_on_pages_and_by_the_api():

@@ -266,8 +266,8 @@ def _instead(f: TriageFacts) -> str:
     warned = next(iter(complaints(f)), "")
     asks_again = page.asks_password and any(a in f.log_ins for a in f.unwanted)
     if asks_again and (not warned or _refuses_log_in(warned)):
-        said = "" if warned else next((words for words in spoken(f) if len(words.split()) >= SENTENCE), "")
-        also = f' and says "{_bare(said)}"' if said and _is_new(said, page) else ""
+        news = "" if warned else next((words for words in spoken(f) if len(words.split()) >= SENTENCE), "")
+        also = f' and says "{_bare(news)}"' if news and _is_new(news, page) else ""
         return f"; the page {page.path} asks for a password again{also}"  # what refuses is told with the log-in
     if fresh:
         named = " and ".join(f'"{_legible(n)}"' for n in fresh)
@@ -321,10 +321,10 @@ def _first_words(f: TriageFacts) -> list[str]:
 
 def _with_text(words: str, f: TriageFacts) -> list[str]:
     """What a page complains of; a heading says less than the text below it, so that one is told too."""
-    said = [(role, text) for role, text, _ in _sentences(f.evidence.pages[-1].outline) if role in _WORDS]
+    texts = [(role, text) for role, text, _ in _sentences(f.evidence.pages[-1].outline) if role in _WORDS]
     below = (
         text
-        for (role, above), (next_role, text) in pairwise(said)
+        for (role, above), (next_role, text) in pairwise(texts)
         if (role, above) == ("heading", words) and next_role != "heading" and len(text.split()) >= SENTENCE
     )
     return [words, *list(below)[:1]]
