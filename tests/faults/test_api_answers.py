@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,7 +18,10 @@ class Rpc(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     let_go = threading.Event()
 
+    posted: ClassVar[list[str]] = []
+
     def do_POST(self) -> None:
+        self.posted.append(self.path)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         body = json.dumps(ERROR).encode()
         self.send_response(200)
@@ -206,3 +209,36 @@ def test_what_a_fixture_was_answered_is_known_of_all_journeys_that_share_it(brok
         assert (result.outcome, answer.stated.message) == ("failed", "The ledger is closed")
     first = broken.results["test_first_of_all"].journey.title
     assert any(f'"{first}"' in note for note in result.notes), "its page and pictures are there"
+
+
+CHANGES = {
+    "requests": "requests.post(base_url + '{}', json=ASK)",
+    "httpx": "httpx.post(base_url + '{}', json=ASK)",
+    "httpx_async": "by_httpx('POST', base_url + '{}', json=ASK)",
+    "aiohttp": "by_aiohttp('POST', base_url + '{}', json=ASK)",
+}
+
+
+def test_no_client_changes_a_read_only_target_unless_its_journey_may(tmp_path, new_project, rpc):
+    project = new_project(tmp_path)
+    project.configure(rpc, 'read_only = true\nallows = ["row"]\nlogin_paths = ["/log-in"]\n')
+    marked = "import pytest\n@pytest.mark.mutates('row')\ndef test_may_{0}(base_url):\n    assert {1}\n"
+    plain = "def test_{0}(base_url):\n    assert {1}\ndef test_log_in_{0}(base_url):\n    assert {2}\n"
+    project.journeys(
+        HEAD
+        + "".join(
+            marked.format(name, ask.format(f"/may-{name}"))
+            + plain.format(name, ask.format(f"/row-{name}"), ask.format("/log-in"))
+            + f"def test_elsewhere_{name}(base_url):\n    base_url = 'http://localhost:{rpc.rpartition(':')[2]}'\n"
+            + f"    assert {ask.format(f'/elsewhere-{name}')}\n"
+            for name, ask in CHANGES.items()
+        )
+    )
+    Rpc.posted.clear()
+    ran = project.run()
+    for name in CHANGES:
+        outcomes = [ran.results[f"test_{way}{name}"].outcome for way in ("", "may_", "log_in_", "elsewhere_")]
+        assert outcomes == ["unknown", "passed", "passed", "passed"], name
+        assert f"POST /row-{name} was not sent" in ran.results[f"test_{name}"].failure.message
+    sent = ["/log-in"] * len(CHANGES) + [f"/{way}-{name}" for way in ("may", "elsewhere") for name in CHANGES]
+    assert sorted(Rpc.posted) == sorted(sent)

@@ -106,8 +106,13 @@ class Guard:
             if led_from:
                 raise TargetError("egress", f"{led_from} was redirected to {url}. {why}")
             raise ConfigurationError(why)
-        if why := change_refusal(self.target, method, url, self.mutates, headers, body):
-            raise ConfigurationError(why)
+        self.check_change(method, url, headers, body)
+
+    def check_change(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: Any = None) -> None:
+        """Refuse a change of a read-only target; what goes to a host that is none of its own is not held by this."""
+        changes = change_refusal(self.target, method, url, self.mutates, headers, body)
+        if changes and not egress_refusal(self.target, url, headers):
+            raise ConfigurationError(changes)
 
     def check_tls(self, what: str, where: str) -> None:
         """Refuse to leave out the check of certificates on production."""

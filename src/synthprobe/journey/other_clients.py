@@ -17,6 +17,7 @@ from synthprobe.evidence.reasons import cut_off, status_raised, way_of
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
 from synthprobe.journey.clock import monotonic
+from synthprobe.journey.guard import Guard
 from synthprobe.journey.recorder import Noted
 from synthprobe.records.evidence import Exchange
 
@@ -72,21 +73,21 @@ class Asked:
 
 
 class OtherClients:
-    """Notes what is asked by the clients that somebody has loaded, until it is closed."""
+    """Notes what is asked by the clients that somebody has loaded, and holds it to `Guard.check_change`."""
 
-    def __init__(self) -> None:
-        self._noting, self._heard = ExitStack(), set[str]()
+    def __init__(self, guard: Guard) -> None:
+        self._guard, self._noting, self._heard = guard, ExitStack(), set[str]()
         self.close = self._noting.close
 
     def hear(self) -> None:
         """Listen to those that were loaded since."""
         for name in _CLIENTS.keys() & sys.modules.keys() - self._heard:
             self._heard.add(name)
-            self._noting.enter_context(_CLIENTS[name]())
+            self._noting.enter_context(_CLIENTS[name](self._guard))
 
 
 @contextmanager
-def _noting_requests() -> Iterator[None]:
+def _noting_requests(guard: Guard) -> Iterator[None]:
     """Note what is asked by requests itself, and not what is recorded where it is sent."""
     import requests
 
@@ -98,6 +99,7 @@ def _noting_requests() -> Iterator[None]:
         bound = current_deadline()
         if steps.current() is None or (bound is not None and not bound.is_noted):
             return send(self, request, **options)
+        guard.check_change(request.method or "", request.url or "", request.headers, request.body)
         asked = Asked(request.method or "", request.url or "", request.headers, request.body)
 
         def begun(got: requests.Response, **_: Any) -> None:
@@ -127,7 +129,7 @@ def _noting_requests() -> Iterator[None]:
 
 
 @contextmanager
-def _noting_httpx() -> Iterator[None]:
+def _noting_httpx(guard: Guard) -> Iterator[None]:
     """Note each hop where httpx sends it, so that what a journey answers itself, by a transport of its own, is none."""
     import httpx
 
@@ -141,6 +143,8 @@ def _noting_httpx() -> Iterator[None]:
             body = request.content
         except httpx.RequestNotRead:  # it is a stream
             body = b""
+        if steps.current() is not None:
+            guard.check_change(request.method, str(request.url), request.headers, body)
         asked = Asked(request.method, str(request.url), request.headers, body)
 
         def begun(answer: httpx.Response) -> httpx.Response:
@@ -196,21 +200,23 @@ def _noting_httpx() -> Iterator[None]:
 
 
 @contextmanager
-def _noting_aiohttp() -> Iterator[None]:
+def _noting_aiohttp(guard: Guard) -> Iterator[None]:
     """Note each hop by what aiohttp traces, and what its answers hold once they are read."""
     import aiohttp
 
     begin, read = aiohttp.ClientSession.__init__, aiohttp.ClientResponse.read
     open_answers = WeakKeyDictionary[aiohttp.ClientResponse, Asked]()
 
-    async def begun(_session: object, flow: SimpleNamespace, _sent: object) -> None:
+    async def begun(_session: object, flow: SimpleNamespace, sent: aiohttp.TraceRequestStartParams) -> None:
+        if steps.current() is not None:
+            guard.check_change(sent.method, str(sent.url), sent.headers)
         flow.began, flow.body = monotonic(), b""
 
     async def sending(_session: object, flow: SimpleNamespace, sent: aiohttp.TraceRequestChunkSentParams) -> None:
         flow.body += sent.chunk[: _LARGEST - len(flow.body)]
 
     async def answered(
-        session: object,
+        _session: object,
         flow: SimpleNamespace,
         got: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestRedirectParams,
     ) -> None:
@@ -218,7 +224,7 @@ def _noting_aiohttp() -> Iterator[None]:
         asked = Asked(answer.method, str(answer.url), answer.request_info.headers, flow.body, began=flow.began)
         asked.answered(answer.status, answer.headers, bytes)
         open_answers[answer] = asked
-        await begun(session, flow, got)
+        flow.began, flow.body = monotonic(), b""
 
     async def broken(_session: object, flow: SimpleNamespace, got: aiohttp.TraceRequestExceptionParams) -> None:
         error = got.exception

@@ -102,7 +102,6 @@ class JourneySession:
             folder, self.worker, target.name, self.redactor, self.clock.now, self._fixture_broke
         )
         self.attempt: Attempt | None = None
-        self._other_clients = OtherClients()
         self.reruns: Reruns | None = None
         if suspicions := config.option.synthprobe_suspicions:
             from synthprobe.plugin.reruns import Reruns  # few sessions run anything again
@@ -113,6 +112,7 @@ class JourneySession:
         self._group = GroupLock(folder / "locks")
         share = run_folder.share()
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
+        self._other_clients = OtherClients(self.guard)
         self.scenarios, self.loops = ScenarioSteps(), EventLoops()
         self.browsers = SessionBrowsers(project, target, scratch, self.redactor, self.guard)
 
