@@ -70,10 +70,10 @@ GOES_WRONG = [
     ("def test_x(api):\n    api.get('/')\n", "failed", "the connection was refused"),
     ("def test_x(page):\n    page.goto('/')\n", "failed", "ERR_CONNECTION_REFUSED"),
     (
-        "import pytest\n@pytest.fixture(scope='session')\ndef target():\n    return 'mine'\n"
+        "import pytest\n@pytest.fixture(scope='session')\ndef target():\n    return 7\n"
         "def test_x(api):\n    api.get('/')\n",
         "unknown",
-        "The fixture `target` gives a value of type str",
+        "The fixture `target` gives a value of type int",
     ),
     ("def test_x(secrets):\n    secrets['user']\n", "unknown", "PLANTED, which is not set or empty"),
     ("def test_x(secrets):\n    secrets['usr']\n", "unknown", "declares no secret 'usr'; it declares: user"),
