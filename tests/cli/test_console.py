@@ -155,7 +155,7 @@ def test_verbose_brings_back_pytests_own_reporter_without_our_frames(shop):
 @pytest.mark.parametrize("columns", [80, 200])
 def test_doctor_has_a_line_for_each_tool_and_each_finding(shop, columns):
     shown = typed(shop, "synthprobe", "doctor", columns=columns).stdout
-    tools = re.sub(r"^(browser|node|allure|driver) .*$", r"\1 WHICH", shown, flags=re.MULTILINE)
+    tools = re.sub(r"^(browser|node|allure|driver|versions) .*$", r"\1 WHICH", shown, flags=re.MULTILINE)
     compare(tools, f"doctor_{columns}.txt")
 
 

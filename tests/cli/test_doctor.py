@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 
 import pytest
 
@@ -62,7 +63,8 @@ def sick(tmp_path_factory, new_project):
 def test_everything_that_is_wrong_has_a_name_and_a_way_out(sick):
     done, _ = sick
     report = json.loads(done.stdout)
-    assert [tool["name"] for tool in report["tools"]] == ["browser", "node", "allure"]
+    assert [tool["name"] for tool in report["tools"]] == ["browser", "node", "allure", "versions"]
+    assert version("synthprobe") in report["tools"][-1]["text"]
     found = {(finding["check"], finding["level"]): finding["text"] for finding in report["findings"]}
     texts = [finding["text"] for finding in report["findings"]]
     assert {check for check, level in found if level == "wrong"} == {
@@ -92,7 +94,7 @@ def test_a_sound_project_gets_warnings_only_and_a_broken_target_is_named(project
     project.journeys("def test_one(api): api.get('/').expect(200)\n")
     done = doctor(project)
     assert done.returncode == 0, done.stdout
-    assert [line.split()[:2] for line in done.stdout.splitlines()[3:]] == [
+    assert [line.split()[:2] for line in done.stdout.splitlines()[4:]] == [
         ["warning", "routes:"],
         ["warning", "heartbeat:"],
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -135,6 +137,7 @@ def _tools(executable: str | None, *, look: bool) -> list[Tool]:
         Tool(name="browser", found=bool(browser), text=f"{browser.name}: {browser.why}" if browser else _MISSING),
         Tool(name="node", found=bool(node), text=str(node or _MISSING)),
         Tool(name="allure", found=bool(allure), text=f"{allure_version()} at {allure[-1]}" if allure else _MISSING),
+        Tool(name="versions", found=True, text=_versions()),
     ]
     if trouble:
         text = f"does not start: {trouble}; install what it needs with: synthprobe doctor --fix"
@@ -143,3 +146,9 @@ def _tools(executable: str | None, *, look: bool) -> list[Tool]:
         text = f"{browser.name} shows no page: {why}; look at its libraries and fonts, or configure another one"
         tools[0] = Tool(name="browser", found=False, text=text)
     return tools
+
+
+def _versions() -> str:
+    """What whoever reads a report of a fault asks first."""
+    ours = ", ".join(f"{name} {version(name)}" for name in ("synthprobe", "playwright", "pytest", "pytest-playwright"))
+    return f"{ours}; Python {platform.python_version()}; {platform.system()} {platform.machine()}"
