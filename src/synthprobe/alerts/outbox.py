@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -209,7 +209,8 @@ class Outbox:
             held = FileLock(self._elsewhere(str(error)).with_name(_SENDING), timeout=timeout_s)
             held.acquire()
         try:
-            yield
+            with self._shared.alone("messages", timeout_s) if self._shared is not None else nullcontext():
+                yield
         finally:
             held.release()
 

@@ -169,6 +169,18 @@ class Access:
             f"until it has seen a few runs, nothing is known of earlier ones. {rescued} Restore a copy if you have one."
         )
 
+    @contextlib.contextmanager
+    def alone(self, what: str, within_s: float = database.LOCK_WAIT_S) -> Iterator[None]:
+        """Held while nobody who shares this database does the same; at once where it is a file, or cannot be asked."""
+        with contextlib.ExitStack() as held:
+            if self.available and self.sqlite_path is None and self._engine is not None:
+                with contextlib.suppress(DBAPIError), Watchdog(min(self._left_s, within_s + 1)).over(self._engine):
+                    connection = held.enter_context(self._engine.connect())
+                    held.callback(connection.invalidate)  # a database that froze meanwhile is not waited for
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(within_s * 1000)}")
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (what,))
+            yield
+
     def require(self) -> None:
         """Refuse what needs the store."""
         if not self.available:

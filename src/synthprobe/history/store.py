@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -84,6 +85,10 @@ class History(Stores):
     """
 
     # writing
+
+    def alone(self, what: str, within_s: float = 5.0) -> AbstractContextManager[None]:
+        """Held while no other machine that shares this history does the same; it is not waited for any longer."""
+        return self._stores[0].alone(what, within_s)
 
     def ingest(
         self,

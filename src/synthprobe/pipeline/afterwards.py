@@ -68,7 +68,8 @@ def after_run(
     with Noted(notes), opened(project, notes) as history:
         judged = judge_with_past(context, history, look_again)
         context.verdict = judged.verdict
-        followed = _follow(context, judged, history, blind)
+        with history.alone(f"incidents of {verdict.run.target}"):  # else two machines open two for one cause
+            followed = _follow(context, judged, history, blind)
         shares = history.is_shared
         if scheduled and (telemetry.metrics_folder or telemetry.push_url):
             coverage = last_day(history, project.config, verdict.run.target, datetime.now(UTC))
