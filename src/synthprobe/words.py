@@ -182,7 +182,10 @@ def _cause(failure: Failure) -> str:
 def first_line(message: str, found: Finding | None) -> str:
     """The first line of a message, with what the log of Playwright says was under way."""
     line = next(iter(message.strip().splitlines()), "")
-    return f"{line.rstrip('.')} ({found.under_way})" if found and found.under_way else line
+    under_way = found.under_way if found else ""
+    if found and found.client and found.client not in line:
+        under_way = f"{found.client} waited for an answer"
+    return f"{line.rstrip('.')} ({under_way})" if under_way else line
 
 
 def contradiction(found: Contradiction) -> str:

@@ -25,6 +25,7 @@ from synthprobe.evidence.reasons import (
     is_assertion,
     is_no_json,
     names_of,
+    raised_by_client,
     reason_of,
     status_raised,
     text_of,
@@ -89,7 +90,7 @@ def _described(
     if silent is not None and kind != "journey error":
         finding, text = Finding(refusal=silent), f"{words.refused(silent)}\n{text}"
     elif kind == "deadline" and (client := waited_by(error)):
-        finding = Finding(under_way=f"waiting for an answer by {client}")
+        finding = Finding(client=client)
     if finding is None and kind in NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""
         why = way_of(error) if kind == "request" else ""
@@ -110,7 +111,10 @@ def _described(
         text = f"{words.refused(late)}\n{text}" if asked else text
     if kind == "journey error" and not isinstance(error, JourneyError):
         fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""
-        text = wrong_argument(error) or f"The journey itself broke with {type(error).__name__}: {text}"
+        raised = f"{type(error).__name__}: {text}"
+        text = wrong_argument(error) or f"The journey itself broke with {raised}"
+        if client := raised_by_client(error):
+            finding, text = Finding(client=client), f"What {client} was answered ended the journey: {raised}"
         if silent is not None:
             text = f"{words.refused(silent)} It is no host of the target, or allowed_hosts would name it.\n{text}"
         if fixture:

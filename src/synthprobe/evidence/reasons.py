@@ -301,3 +301,9 @@ def _waited_for_browser(error: BaseException) -> bool:
 def waited_by(error: BaseException) -> str:
     """By which client of a network the journey was waiting for an answer when the time was up."""
     return next((module for module in _modules(error) if module in WAITING), "")
+
+
+def raised_by_client(error: BaseException) -> str:
+    """The client of a network whose own error it is, such as that of a database, which says what it was answered."""
+    modules = (type(part).__module__.partition(".")[0] for part in wrapped(error))
+    return next((module for module in modules if module in WAITING), "")

@@ -120,6 +120,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     Attributes:
         under_way: what Playwright's log says was asked or waited for, where its message does not.
+        client: the library by which the journey asked somebody, where that raised what ended it, or was waiting.
 
     Example:
         >>> Finding(skew=Skew(what="position", ahead_s=731.0)).skew.ahead_s
@@ -133,3 +134,4 @@ class Finding(Struct, frozen=True, kw_only=True):
     wait: Wait | None = None
     sought: Sought | None = None
     under_way: str = ""
+    client: str = ""

@@ -54,7 +54,7 @@ _LOOP = "net::ERR_TOO_MANY_REDIRECTS"
 
 
 def _own_fault(f: TriageFacts) -> str:
-    if not f.ours:
+    if not f.ours or f.finding.client:  # what it was answered, or waited for, may be the target's
         return ""
     if f.kind == "journey error":  # of its own making, or of what it met with: no expectation says which
         met = [f"{answered(a)}." for a in refusals(f)] + [asset(a) for a in missing_assets(f)[:1]]
