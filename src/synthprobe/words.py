@@ -131,8 +131,10 @@ def seen_from(votes: Sequence[Vote]) -> str:
     return ", ".join(f"{verb} {listed(by_verb[verb])}" for verb in _VERBS.values() if verb in by_verb)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names as a person lists them."""
+def listed(names: Sequence[str], *, most: int = 0) -> str:
+    """Names as a person lists them; with ``most``, of so many the rest is only counted."""
+    if 0 < most < len(names):
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 

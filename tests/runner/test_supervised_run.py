@@ -271,27 +271,36 @@ def test_a_blind_probe_calls_nothing_good_f75(project, centre):
 
 def test_a_journey_that_disappears_without_a_change_is_reported(project, centre):
     project.configure(centre.url)
+    toml = project.root / "synthprobe.toml"
+    toml.write_text('journeys = ["journeys", "checks/own.py"]\n' + toml.read_text())
+    own = project.root / "checks" / "own.py"
+    own.parent.mkdir()
+
+    def test_of(name):
+        return f"def test_{name}(api):\n    api.get('/healthz').expect(200)\n"
+
+    def run(**environ):
+        command = [sys.executable, "-m", "synthprobe", "run"]
+        env = {**os.environ, "COLUMNS": "200", **environ}
+        return subprocess.run(
+            command, cwd=project.root, timeout=60, check=False, capture_output=True, text=True, env=env
+        )
+
     body = (
         "import os\nif not os.environ.get('GONE'):\n    def test_gone(api):\n        api.get('/healthz').expect(200)\n"
     )
-    project.journeys(body + "def test_stays(api):\n    api.get('/healthz').expect(200)\n")
-    command = [sys.executable, "-m", "synthprobe", "run"]
-    assert subprocess.run(command, cwd=project.root, timeout=60, check=False).returncode == 0
-    gone = subprocess.run(
-        command,
-        cwd=project.root,
-        timeout=60,
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "GONE": "1", "COLUMNS": "200"},
-    )
+    project.journeys(body + test_of("stays"))
+    own.write_text(test_of("of_a_file") + test_of("kept"))
+    assert run().returncode == 0
+    gone = run(GONE="1")
     assert gone.returncode == 3, gone.stdout
     assert "was not collected" in gone.stdout
-    project.journeys("def test_stays(api):\n    api.get('/healthz').expect(200)\n")
-    changed = subprocess.run(command, cwd=project.root, timeout=60, check=False, capture_output=True, text=True)
+    project.journeys(test_of("stays"))
+    changed = run()
     assert changed.returncode == 0
     assert "No longer among the journeys" in changed.stdout
+    own.write_text(test_of("kept"))
+    assert run().returncode == 0
 
 
 def test_a_slot_is_judged_once_f47_f48(project, centre):

@@ -118,6 +118,21 @@ def test_a_request_without_an_answer_proves_nothing_of_the_servers_workers():
     assert found.candidate == "infra"
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Service Unavailable Service temporary unavailable due to overloading or maintenance, please retry later.",
+        "503 Service Temporarily Unavailable nginx",
+        "Service Unavailable: the service is temporarily unavailable",
+    ],
+)
+def test_what_every_server_says_of_a_status_names_no_other_system(reason):
+    found = triage(facts(answered(status=503, reason=reason)))
+    assert found.rule == "unreachable"
+    named = triage(facts(answered(status=503, reason=f"{reason} The payment service is down.")))
+    assert (named.candidate, named.rule) == ("dependency", "upstream-named")
+
+
 @pytest.mark.parametrize("asked", ["/shop/provider/7", "/upstream/health", "/third-party/keys"])
 def test_a_word_in_the_address_that_was_asked_for_names_no_other_system(asked):
     url = f"http://shop.invalid{asked}"

@@ -17,6 +17,7 @@ import pytest
 
 from synthprobe.environment import ENVIRONMENT
 from synthprobe.records.ending import FILE_VARIABLE, LastWords, LastWordsKind
+from synthprobe.words import listed
 
 _KEPT = 2000
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
@@ -107,12 +108,11 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Whoever leaves journeys out is told so by the run, unless it was typed: they are neither passed nor gone."""
     names = list(dict.fromkeys(item.nodeid for item in items))
     if names and {"-m", "-k"}.isdisjoint(items[0].config.invocation_params.args):
-        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         left_out = "1 journey was" if len(names) == 1 else f"{len(names)} journeys were"
         _write(
             "note",
-            f"{left_out} left out of this run by -k, -m, --deselect or a plugin, and not judged: {shown}. "
-            "Look at addopts.",
+            f"{left_out} left out of this run by -k, -m, --deselect or a plugin, and not judged: "
+            f"{listed(names, most=_SHOWN)}. Look at addopts.",
         )
 
 

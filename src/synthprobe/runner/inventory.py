@@ -28,6 +28,9 @@ class Inventory(Struct, frozen=True, kw_only=True):
     journeys: tuple[Journey, ...]
 
 
+_SETTINGS = ("pyproject.toml", "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg")
+
+
 def journey_places(project: Project, targets: Iterable[Target]) -> tuple[str, ...]:
     """What pytest collects: the folders of journeys, and the configuration's file where it holds ready-made ones."""
     if not any(target.ready_made for target in targets):
@@ -39,10 +42,12 @@ def journey_places(project: Project, targets: Iterable[Target]) -> tuple[str, ..
 
 
 def source_revision(project: Project) -> str:
+    """What decides which journeys there are: their files, what pytest reads on the way to them, and its settings."""
     digest = hashlib.sha256()
-    files = {project.root / name for name in ("synthprobe.toml", "pyproject.toml", "pytest.ini", "conftest.py")}
-    for folder in project.config.journeys:
-        files |= set((project.root / folder).rglob("*.py"))
+    files = {project.root / name for name in ("synthprobe.toml", *_SETTINGS)}
+    for place in (project.root / name for name in project.config.journeys):
+        files |= {place, *place.rglob("*.py")}
+        files |= {folder / "conftest.py" for folder in place.parents if folder.is_relative_to(project.root)}
     for path in sorted(file for file in files if file.is_file()):
         digest.update(f"{path.relative_to(project.root)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()

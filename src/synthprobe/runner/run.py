@@ -45,8 +45,10 @@ from synthprobe.runner.standstill import Standstill
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import unconfirmed
+from synthprobe.words import listed
 
 _LEAST_S = 5.0
+_NAMED = 5
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +104,8 @@ def run_journeys(
     if collected is not None and not run.ended:
         gone, explained = disappeared(known, revision, collected)
         if gone and explained:
-            notes.append(f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}.")
+            names = listed([journey.id for journey in gone], most=_NAMED)
+            notes.append(f"No longer among the journeys, as their files or settings were changed: {names}.")
             _write(folder / "inventory.json", collected)
         lost = set() if explained else {journey.id for journey in gone}
         lost |= {journey.id for journey in order.only} - {journey.id for journey in collected} if order.part else set()

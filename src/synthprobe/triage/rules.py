@@ -13,6 +13,7 @@ from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
 from synthprobe.triage.facts import GATEWAYS, NOT_REACHED, TriageFacts
+from synthprobe.triage.shown import phrase
 from synthprobe.triage.sight import (
     NO_RIGHT,
     answered,
@@ -27,9 +28,9 @@ from synthprobe.triage.sight import (
     words_of,
 )
 
-# a system of another name, and that it does not work; "Service Unavailable" and "Bad Gateway" name none
+# a system of another name, and that it does not work
 _UPSTREAM = re.compile(
-    r"\b(?!(?:the|this|our|your|web|http|temporarily|is|currently) )"
+    r"\b(?!\d|(?:the|this|our|your|web|http|temporarily|is|currently) )"
     r"(geocod\w+|directory|ldap|provider|third[- ]party|upstream \w+"
     r"|\w+ (?:service|provider|api|feed|gateway|system))( \w+){0,3}?( (is|was|are))? "
     r"(down|unavailable|unreachable|not available|not reachable|timed out)",
@@ -63,7 +64,9 @@ def _own_fault(f: TriageFacts) -> str:
         return f"The journey ended by an error that no expectation raised{seen}"
     if f.kind == "deadline":
         return ""  # what it waited for is not known by that: the target, or something of its own
-    return f"The probe itself is at fault ({f.kind or 'no result'}), so nothing is known of the target."
+    if not f.kind:
+        return "There is no result, so nothing is known of the target."
+    return f"The probe itself is at fault ({f.kind}), so nothing is known of the target."
 
 
 def _certificate(f: TriageFacts) -> str:
@@ -88,7 +91,7 @@ def _unreachable(f: TriageFacts) -> str:
     if len(in_vain) == 1 and any(peer.is_answered for peer in f.peers):
         return ""  # the target answers whatever else is asked for
     words = words_of(f, found) if found else ""
-    other = _UPSTREAM.search(words) or _USED_UP.search(words)
+    other = found and (_names_another(words, found.status) or _USED_UP.search(words))
     return refused(f, found) if found and not other and found.status not in _UNCLEAR else ""
 
 
@@ -177,10 +180,15 @@ def _got(f: TriageFacts) -> str:
 
 
 def _upstream_named(f: TriageFacts) -> str:
-    quotation = next((a.reason for a in f.unwanted if a.status >= 400 and _UPSTREAM.search(a.reason)), "")
-    words = f.targets_words
-    quotation = quotation or (words.splitlines()[0] if _UPSTREAM.search(words) else "")
+    seen = [(a.reason, a.status) for a in f.unwanted if a.status >= 400]
+    seen.append((f.targets_words, f.finding.contradiction.status if f.finding.contradiction else 0))
+    quotation = next((words.splitlines()[0] for words, status in seen if _names_another(words, status)), "")
     return f'The target names another system: "{quotation[:160]}".' if quotation else ""
+
+
+def _names_another(words: str, status: int) -> bool:
+    """Whether words name a system that does not work, beside what every server says of the status."""
+    return bool(_UPSTREAM.search(words.casefold().replace(phrase(status), " ")))
 
 
 def _missing_script(f: TriageFacts) -> str:

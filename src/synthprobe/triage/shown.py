@@ -56,11 +56,12 @@ def texts(text: str, status: int, identifiers: Mapping[str, str]) -> Iterator[st
     """What is said, of a page each sentence, as a browser shows it too; unless every server says so."""
     pieces = [piece for piece in BETWEEN_TAGS.findall(text) if len(piece.split()) >= SENTENCE]
     for piece in map(str.strip, pieces or without_markup(text).split("; ")):
-        if _GENERIC.sub("", piece.casefold().replace(_phrase(status), "")):
+        if _GENERIC.sub("", piece.casefold().replace(phrase(status), "")):
             yield f'the words "{normalise(piece, identifiers)}"'
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """What every server says of a status, in small letters."""
     try:
         return HTTPStatus(status).phrase.casefold()
     except ValueError:
