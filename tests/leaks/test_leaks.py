@@ -218,7 +218,8 @@ def test_l35_a_worker_masks_before_it_reports(project):
 
 def test_l38_l44_the_browsers_log_is_refused_and_its_environment_scrubbed(tmp_path):
     from synthprobe.config import read_config
-    from synthprobe.plugin.admission import browser_log_refusal, without_secrets
+    from synthprobe.plugin.admission import browser_log_refusal
+    from synthprobe.plugin.browsers import without_secrets
 
     environment = {"DEBUG": "pw:api", "PLANTED": "Plain-044-Zq7w", "PATH": "/bin"}
     assert "holds every typed password" in browser_log_refusal(environment, "production")

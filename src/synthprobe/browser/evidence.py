@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,29 +95,37 @@ class BrowserEvidence:
         new_context: Callable[..., BrowserContext] = browser.new_context
 
         def new_watched_context(*args: Any, **kwargs: Any) -> BrowserContext:
+            nonlocal new_context
             if kwargs.get("record_video_dir") and not has_ffmpeg():
                 self.notes.append("No video is recorded, as ffmpeg is missing. Install it: playwright install ffmpeg")
                 kwargs = {name: value for name, value in kwargs.items() if not name.startswith("record_video")}
-            newest = self._relaunched[-1].new_context if self._relaunched else new_context
             try:
-                context = newest(*args, **kwargs)
+                context = new_context(*args, **kwargs)
             except Error as error:
                 if "closed" not in str(error):
                     raise
                 self._relaunched.append(launch())  # it died in an earlier journey, or Playwright's own process did
-                context = self._relaunched[-1].new_context(*args, **kwargs)
+                new_context = self._relaunched[-1].new_context
+                context = new_context(*args, **kwargs)
             self._opened(context)
             return context
 
         close = browser.close
 
         def close_if_alive(**kwargs: Any) -> None:
+            self.leave(browser)
             with contextlib.suppress(Error):
                 close(**kwargs)
 
         browser.new_context = new_watched_context  # type: ignore[method-assign]
         browser.close = close_if_alive  # type: ignore[method-assign]
         return browser
+
+    def leave(self, browser: Browser) -> None:
+        """A browser is about to be closed, and with it each context that is still open."""
+        for recording in self._recordings:
+            if recording.context.browser is browser and not recording.is_closed:
+                self._close(recording)
 
     def hold_client(self, client: APIRequestContext) -> None:
         """Redact the traces that are asked of a request client without a browser."""
@@ -162,10 +171,20 @@ class BrowserEvidence:
         asked = page_asked(self.error, pages) if self.error is not None else None
         pages.sort(key=lambda page: (page is asked, page.url != "about:blank"))  # what broke is last
         self.place = self._open_pages().index(pages[-1]) if pages else 0
+        self._take(pages)
+
+    def _take(self, pages: Sequence[Page]) -> None:
         for page in pages:
             self.pages += seen_page(page)
             self.pending += pending_requests(page)
             self.pictures += self._screenshot(page)  # takes seconds where a page still loads
+
+    def _close(self, recording: ContextRecording) -> None:
+        """A context is about to be closed; where an error does that, its pages are seen no more afterwards."""
+        if sys.exc_info()[0] is not None and not self._is_captured and not recording.is_closed:
+            recording.cut()
+            self._take(pages_of(recording.context))
+        recording.close()
 
     def learn(self, learner: Learner, *, broken: bool) -> None:
         """Learn what was issued to the browser in this attempt, before anything of it is written.
@@ -298,7 +317,7 @@ class BrowserEvidence:
         close = context.close
 
         def close_after_recording(*args: Any, **kwargs: Any) -> None:
-            recording.close()
+            self._close(recording)
             close(*args, **kwargs)
             recording.raise_late()
 

@@ -111,6 +111,7 @@ class GuardedBrowser:
         self.headers = headers
         self._credentials = credentials or Credentials()
         self._introduced = False
+        self._held = 0
         self._egress: EgressProxy | None = None
         self._faults: dict[str, ProxyFault] = {}
         self._refused: Counter[str] = Counter()
@@ -211,10 +212,14 @@ class GuardedBrowser:
             self._hold_launches(kind, executable)
         guard_routes(self.guard, self._refused_answer)
         guard_protocol(self.guard)
+        self._held += 1
         return playwright
 
     def release(self) -> None:
-        """Playwright ends, and with it what was held in its classes."""
+        """A Playwright ends, and with the last one what was held in their classes."""
+        self._held -= 1
+        if self._held:
+            return
         release_routes()
         release_protocol()
         if self._egress is not None:

@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from synthprobe.plugin import browser_fixtures
         from synthprobe.plugin.collection import JourneyCollection
         from synthprobe.plugin.left_changed import LeftChanged
+        from synthprobe.plugin.own_playwright import OwnPlaywright
         from synthprobe.plugin.quiet import QuietConsole, SessionSummary, is_quiet
         from synthprobe.plugin.session import JourneySession
 
@@ -63,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(browser_fixtures.Changeover(), "synthprobe-changeover")
         session: JourneySession = JourneySession.of(config)
         config.pluginmanager.register(session, "synthprobe-session")
+        config.pluginmanager.register(OwnPlaywright(session), "synthprobe-own-playwright")
         config.pluginmanager.register(SessionSummary(session), "synthprobe-summary")
         config.pluginmanager.register(session.scenarios, "synthprobe-scenarios")
         config.pluginmanager.register(LeftChanged(session), "synthprobe-left-changed")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from synthprobe.config import Config
 from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
@@ -138,12 +137,6 @@ def browser_log_refusal(environment: MutableMapping[str, str], target: str) -> s
         f"DEBUG asks for Playwright's own log, which holds every typed password, and the target is {target!r}. "
         "Unset DEBUG, or run against the demo."
     )
-
-
-def without_secrets(environment: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """The environment a browser gets."""
-    sources = set(config.secret_sources().values())
-    return {name: value for name, value in environment.items() if f"env:{name}" not in sources}
 
 
 _NEEDED = {"base_url": ("pytest-playwright", "playwright"), "allure_report_dir": ("allure-pytest", "allure_pytest")}

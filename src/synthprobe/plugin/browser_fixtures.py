@@ -6,19 +6,15 @@ All of it for journeys alone: an ordinary test of the same session gets what pyt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from functools import partial
 from typing import Any
 
 import pytest
 
-from synthprobe.browser.trace import DOWNLOADS
-from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.plugin.admission import without_secrets
-from synthprobe.plugin.options import JOURNEY, project_of
+from synthprobe.errors import ConfigurationError
+from synthprobe.plugin.options import JOURNEY
 from synthprobe.plugin.session import JourneySession
 
-_OF_ONE_KIND = ("base_url", "playwright", "browser_type_launch_args", "launch_browser")
+_OF_ONE_KIND = ("base_url", "playwright", "launch_browser")
 
 
 class Changeover:
@@ -52,90 +48,25 @@ def base_url(base_url: str | None, pytestconfig: pytest.Config) -> str | None:
 
 @pytest.fixture(scope="session")
 def playwright(playwright: Any, pytestconfig: pytest.Config) -> Iterator[Any]:
-    """pytest-playwright's own; whatever it opens is guarded, and traces that are asked of it are redacted."""
+    """pytest-playwright's own, which is guarded and recorded as any that a journey starts."""
     session = JourneySession.required(pytestconfig)
     if session.attempt is None:
         yield playwright
         return
     from synthprobe.browser.inside_playwright import expecting_within
 
-    new_client = playwright.request.new_context
-
-    def new_redacting_client(**kwargs: Any) -> Any:
-        client = new_client(**kwargs)
-        session.browsers.recorder().hold_client(client)
-        return client
-
-    playwright.request.new_context = new_redacting_client
     with expecting_within(session.target.action_timeout_s):
-        yield session.browsers.wall().hold(playwright, partial(_executable, pytestconfig))
-        session.browsers.wall().release()
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(
-    browser_type_launch_args: dict[str, Any], browser_name: str, pytestconfig: pytest.Config
-) -> dict[str, Any]:
-    """pytest-playwright's arguments, with the browser `synthprobe doctor` names."""
-    session = JourneySession.required(pytestconfig)
-    if session.attempt is None:
-        return browser_type_launch_args
-    ours: dict[str, Any] = {"traces_dir": session.scratch, "downloads_path": session.scratch / DOWNLOADS}
-    if browser_name == "chromium" and not browser_type_launch_args.get("channel"):
-        executable = _executable(pytestconfig)
-        if executable:
-            ours["executable_path"] = executable
-    project = project_of(pytestconfig)
-    given = browser_type_launch_args.get("env") or project.environ
-    return {**ours, **browser_type_launch_args, "env": without_secrets(given, project.config)}
+        yield playwright
 
 
 @pytest.fixture(scope="session")
 def launch_browser(
-    launch_browser: Callable[..., Any],
-    browser_type_launch_args: dict[str, Any],
-    browser_name: str,
-    connect_options: dict[str, Any] | None,
-    pytestconfig: pytest.Config,
-) -> Iterator[Callable[..., Any]]:
-    """pytest-playwright's launcher; every context the browser opens is recorded, and what died is started again."""
-    session = JourneySession.required(pytestconfig)
-    if session.attempt is None:
-        yield launch_browser
-        return
-    if connect_options:
+    launch_browser: Callable[..., Any], connect_options: dict[str, Any] | None, pytestconfig: pytest.Config
+) -> Callable[..., Any]:
+    """pytest-playwright's launcher, which connects to no browser elsewhere."""
+    if connect_options and JourneySession.required(pytestconfig).attempt is not None:
         raise ConfigurationError(
             "A browser that runs elsewhere was to be connected to; which hosts it reaches cannot be limited from here. "
             "Remove the fixture connect_options."
         )
-    with ExitStack() as stack:
-
-        def launch(**kwargs: Any) -> Any:
-            def again() -> Any:
-                from playwright.sync_api import Error, sync_playwright
-
-                with suppress(Error):
-                    return launch_browser(**kwargs)
-                another = sync_playwright().start()  # Playwright's own process died with its browser
-                stack.callback(another.stop)
-                kind = getattr(session.browsers.wall().hold(another, partial(_executable, pytestconfig)), browser_name)
-                return kind.launch(**{**browser_type_launch_args, **kwargs})
-
-            return session.browsers.recorder().watch(launch_browser(**kwargs), again)
-
-        yield launch
-
-
-def _executable(config: pytest.Config) -> str | None:
-    """The browser to launch; nothing means Playwright's own."""
-    from synthprobe.browser.installation import find_browser
-
-    project = project_of(config)
-    found = find_browser(project.config.browser.executable or None, project.environ)
-    if found is None:
-        raise ToolError(
-            "No browser was found on this machine, so journeys with a page cannot run. "
-            "Install one with: synthprobe doctor --fix",
-            kind="browser",
-        )
-    return str(found.path) if found.path else None
+    return launch_browser
