@@ -34,13 +34,19 @@ class Rpc(BaseHTTPRequestHandler):
         if self.path == "/silent":
             self.let_go.wait(30)
             return
-        leads = {"/loop": "/loop", "/away": "http://127.0.0.1:9/closed"}.get(self.path, "")
+        leads = {
+            "/loop": "/loop",
+            "/to_short": "/short",
+            "/to_rows": "/rows",
+            "/away": "http://127.0.0.1:9/closed",
+        }.get(self.path, "")
         self.send_response(302 if leads else 200)
         self.send_header("Location", leads)
         kind, body, length = {
             "/page": ("text/html", b'<a href="/short" download>x</a>', ("Content-Length", "31")),
             "/short": ("text/csv", b"row 1", ("Content-Length", "1000")),
             "/chunks": ("text/csv", b"5\r\nrow 1\r\n", ("Transfer-Encoding", "chunked")),
+            "/rows": ("application/json", b'{"rows": "the till is shut"}', ("Content-Length", "28")),
             "/packed": ("application/json", b"{}", ("Content-Encoding", "gzip")),
         }.get(self.path, ("text/plain", b"", ("Content-Length", "0")))
         self.send_header("Content-Type", kind)
@@ -132,6 +138,7 @@ RAISED = {
     "packed": ("request", "protocol", "answered 200 and could not be read whole"),
     "silent": ("timeout", "", "not answered in full"),
     "page": ("expectation", "", "no JSON"),
+    "to_short": ("request", "protocol", "/short was answered 200 and could not be read whole"),
 }
 
 
@@ -144,6 +151,7 @@ def broken(tmp_path_factory, new_project, rpc):
     passes = {f"passes_{name}": (given, f"assert 'error' in {ask}.json()") for name, (given, ask) in CLIENTS.items()}
     cut = {f"cut_{name}": (given, ask) for name, (given, ask, *_) in CUT_OFF.items()}
     raised = {f"{case}_{name}": ("base_url", ask.format(f"/{case}")) for case in RAISED for name, ask in GETS.items()}
+    raised |= {f"led_{name}": ("base_url", f"assert not {ask.format('/to_rows')}") for name, ask in GETS.items()}
     shared = {f"{place}_of_all": ("shared", "pass") for place in ("first", "last")}
     project.journeys(
         HEAD
@@ -194,6 +202,15 @@ def test_whatever_client_asks_it_is_known_what_came_of_it(broken, case):
         found = result.failure.finding.refusal if result.failure.finding else None
         assert (result.outcome, result.failure.kind, found.kind if found else "") == ("failed", kind, way), client
         assert sentence in result.failure.message, client
+
+
+def test_what_a_redirect_led_to_is_kept_by_whatever_client(broken):
+    for client in GETS:
+        kept = broken.results[f"test_led_{client}"].evidence
+        (written,) = [part for part in kept if part.title == "API exchanges (JSON)"]
+        exchanges = json.loads((broken.folder / written.path).read_bytes())
+        assert [exchange["status"] for exchange in exchanges] == [302, 200], client
+        assert "the till is shut" in exchanges[-1]["response_body"], client
 
 
 def test_a_redirect_is_answered_though_where_it_leads_is_not(broken):

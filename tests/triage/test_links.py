@@ -361,6 +361,8 @@ def test_an_assertion_of_numbers_alone_joins_cases_of_one_test_and_no_two_tests(
 
     cases = bare("a[1]", "a.py::test[1]"), bare("a[2]", "a.py::test[2]", "assert 2 == 4\n +  where 2 = len([1, 2])")
     other = bare("b", "b.py::test")
+    for words in ("2 != 3", "AssertionError: False is not true"):  # as unittest says it
+        assert incidents(bare("a", "a.py::test", words), bare("b", "b.py::test", words))[0] == [["a"], ["b"]]
     found, classes = incidents(*cases, other)
     assert found == [["a[1]", "a[2]"], ["b"]]
     assert "GET /b was answered 200" in classes["b"].why, "numbers say nothing, so what was asked is told"

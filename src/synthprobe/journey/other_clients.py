@@ -94,6 +94,7 @@ def _noting_requests(guard: Guard) -> Iterator[None]:
     from synthprobe.journey.deadline import current_deadline
 
     send = requests.Session.send
+    open_answers = WeakKeyDictionary[requests.Response, Asked]()
 
     def noted(self: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         bound = current_deadline()
@@ -105,6 +106,7 @@ def _noting_requests(guard: Guard) -> Iterator[None]:
         def begun(got: requests.Response, **_: Any) -> None:
             if got.request is request:  # the hops behind it are noted as they are sent
                 asked.answered(got.status_code, got.headers, bytes)
+                open_answers[got] = asked
 
         streams, answer = options.pop("stream", self.stream), None
         request.register_hook("response", begun)  # type: ignore[no-untyped-call]
@@ -112,16 +114,17 @@ def _noting_requests(guard: Guard) -> Iterator[None]:
             answer = send(self, request, stream=True, **options)
             content = b"" if streams else answer.content
         except requests.RequestException as error:
-            error.request = error.request or request
             error.response = got = answer if error.response is None else error.response
-            if error.request is request:
+            error.request = error.request or (request if got is None else got.request)
+            hop = asked if error.request is request else open_answers.get(got) if got is not None else None
+            if hop is not None:
                 status, headers = (0, {}) if got is None else (got.status_code, got.headers)
-                asked.answered(status, headers, bytes, _why(error))
+                hop.answered(status, headers, bytes, _why(error))
             raise
         finally:
             request.deregister_hook("response", begun)  # type: ignore[no-untyped-call]
-        if answer.request is request:
-            asked.answered(answer.status_code, answer.headers, lambda: content)
+        if not streams and answer in open_answers:
+            open_answers[answer].answered(answer.status_code, answer.headers, lambda: content)
         return answer
 
     with _in_place(requests.Session, send=noted):

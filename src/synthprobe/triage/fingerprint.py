@@ -17,7 +17,9 @@ VERSION = "v2"
 LINES = 4
 """Lines of a message that count; what follows is detail of one run."""
 
-_BARE = re.compile(r"(AssertionError: )?assert [\W\d_]*(?:(?:None|True|False|and|or|not|in|is)\b[\W\d_]*)*")
+_BARE = re.compile(
+    r"(AssertionError: )?(?!$)(assert )?[\W\d_]*(?:(?:None|[Tt]rue|[Ff]alse|and|or|not|in|is)\b[\W\d_]*)*"
+)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ENDS = re.compile(r"^\s*(call log|repeat|traceback|at |aria snapshot|={3,})", re.IGNORECASE)
 
@@ -109,7 +111,7 @@ def former_fingerprint(journey: str, step: str, kind: str, message: str) -> str:
 
 
 def is_bare(message: str) -> bool:
-    """Whether a message is an assertion of numbers alone, which any test may have: ``assert 200 == 500``."""
+    """Whether a message asserts numbers alone, as any test may: ``assert 200 == 500``, ``503 != 200``."""
     return bool(_BARE.fullmatch(message.strip().partition("\n")[0]))
 
 
