@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from synthprobe.detection.watch import watch
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result, Run, Step
@@ -9,7 +11,12 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.words import degradation
 
 
-def test_a_journey_that_begins_to_fail_is_said_in_one_sentence_with_its_title_once():
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [("passed", ("A person is found fails in 100% of its runs since 14:00 (2 runs).",)), ("failed", ())],
+    ids=["passes at its second attempt", "has an incident"],
+)
+def test_a_journey_that_begins_to_fail_is_told_in_one_sentence_with_its_title_once(outcome, told):
     journey, states, notes = Journey(id="search", node_id="test_search", title="A person is found"), {}, ()
     for number in range(2):
         at = datetime(2026, 3, 1, 14, 5 * number, tzinfo=UTC)
@@ -17,10 +24,10 @@ def test_a_journey_that_begins_to_fail_is_said_in_one_sentence_with_its_title_on
         result = Result(
             run_id=run.id, target="demo", journey=journey, attempt=1, outcome="failed", started_at=at, duration_s=1.0
         )  # fmt: skip
-        judgement = JourneyVerdict(journey=journey, outcome="failed", results=(result,))
+        judgement = JourneyVerdict(journey=journey, outcome=outcome, results=(result,))
         watched = watch(Verdict(run=run, journeys=(judgement,), finished_at=at + timedelta(seconds=1)), states)
         states, notes = watched.states, watched.notes
-    assert notes == ("A person is found fails in 100% of its runs since 14:00 (2 runs).",)
+    assert notes == told
 
 
 def test_a_journey_that_is_called_like_its_slow_step_is_told_by_the_step():

@@ -98,7 +98,16 @@ def _journey(
         known = states.get(key)
         judged = isolation.judge(
             f"{where}{title}",
-            partial(_step, known, title, path, durations, slower, is_score=path in scores),
+            partial(
+                _step,
+                known,
+                title,
+                path,
+                durations,
+                slower,
+                is_score=path in scores,
+                fails=judgement.outcome == "failed",
+            ),
             otherwise=None,
             consequence=_BROKEN,
         )
@@ -137,6 +146,7 @@ def _step(
     slower: Sequence[Change],
     *,
     is_score: bool,
+    fails: bool,
 ) -> _Judged:
     before = _stored(known)
     detector, alarm = _detector(before), before.alarm
@@ -152,7 +162,7 @@ def _step(
                     sentence, accepted = f"{sentence}. {accepted.sentence(is_score=is_score)}; that is over", None
                 if raised.rule == "accepted":
                     accepted = Accepted(at, raised.usual_ms, raised.now_ms, f"it held for {raised.runs} runs")
-                if raised.lane != "paging":
+                if raised.lane != "paging" and not (raised.rule == "failing" and fails):  # its incident tells it
                     reported.append(sentence)
             if alarm is not None and not detector.degraded:
                 alarm = None
