@@ -357,6 +357,14 @@ def test_what_a_client_was_answered_blames_neither_probe_nor_target(error):
         assert found.cause_class == "unknown"
 
 
+def test_of_a_long_error_of_the_journeys_own_code_its_end_is_kept():
+    text = "the application did not start:\n" + "a line\n" * 40 + "ModuleNotFoundError: No module named 'till'"
+    message = describe_failure(RuntimeError(text), detail="", step="", phase="setup").message
+    assert "did not start" in message
+    assert message.endswith("No module named 'till'")
+    assert len(message.splitlines()) < 20
+
+
 def run_at(site):
     return Run(id="r", target="t", base_url=site, slot=1, started_at=NOW)
 

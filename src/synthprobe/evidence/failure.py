@@ -40,7 +40,7 @@ from synthprobe.records.result import Failure
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ASKED = re.compile(r"(?:net::ERR_\w+ at|- \S ([A-Z]+)) (https?://\S+)")
 _ANSWERED = re.compile(r"^\s*- \S (\d{3})\b", re.MULTILINE)
-_MESSAGE_LINES = 14
+_MESSAGE_LINES, _LAST_LINES = 14, 3
 _TOLD = frozenset({"dns", "protocol", "redirects", "refused"})
 """Ways in which no answer came that need no more than the request to be told."""
 _SHOWN = re.compile(r"^Actual value:(.*?)(?=^(?:Error|Call log|Aria snapshot):|\Z)", re.DOTALL | re.MULTILINE)
@@ -124,12 +124,19 @@ def _described(
     return Failure(
         kind=kind,
         ours=ours,
-        message="\n".join(text.splitlines()[:_MESSAGE_LINES]),
+        message=_shortened(text, ends=kind == "journey error"),
         detail=_ANSI.sub("", capped(detail)),
         step=step,
         phase=phase,
         finding=masked_record(finding, capped),
     )
+
+
+def _shortened(text: str, *, ends: bool) -> str:
+    """Its first lines; of what a journey's own code raised also how it ends, as what broke below stands there."""
+    lines = text.splitlines()
+    last = lines[-_LAST_LINES:] if ends and len(lines) > _MESSAGE_LINES else []
+    return "\n".join([*lines[: _MESSAGE_LINES - len(last)], *last])
 
 
 def _finding(error: BaseException) -> Finding | None:
