@@ -12,11 +12,11 @@ from synthprobe.words import degradation
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"),
+    ("outcome", "noted"),
     [("passed", ("A person is found fails in 100% of its runs since 14:00 (2 runs).",)), ("failed", ())],
     ids=["passes at its second attempt", "has an incident"],
 )
-def test_a_journey_that_begins_to_fail_is_told_in_one_sentence_with_its_title_once(outcome, told):
+def test_a_journey_that_begins_to_fail_is_told_in_one_sentence_with_its_title_once(outcome, noted):
     journey, states, notes = Journey(id="search", node_id="test_search", title="A person is found"), {}, ()
     for number in range(2):
         at = datetime(2026, 3, 1, 14, 5 * number, tzinfo=UTC)
@@ -27,7 +27,7 @@ def test_a_journey_that_begins_to_fail_is_told_in_one_sentence_with_its_title_on
         judgement = JourneyVerdict(journey=journey, outcome=outcome, results=(result,))
         watched = watch(Verdict(run=run, journeys=(judgement,), finished_at=at + timedelta(seconds=1)), states)
         states, notes = watched.states, watched.notes
-    assert notes == told
+    assert notes == noted
 
 
 def test_a_journey_that_is_called_like_its_slow_step_is_told_by_the_step():

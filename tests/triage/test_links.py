@@ -65,15 +65,6 @@ def test_who_misses_something_as_an_account_that_lacks_rights_shows_the_same_inc
     assert incidents(grants(), other)[0] == [["list"], ["rights"]]
 
 
-def test_of_a_journey_of_two_users_it_is_not_known_who_lacks_the_rights():
-    wrong = grants()
-    (result,) = wrong.results
-    both = replace(result.facts, answers=(logged_in("anna"), logged_in("berta"), *result.facts.answers[1:]))
-    wrong = replace(wrong, results=(replace(result, facts=both),))
-    missing = broken("list", logged_in("berta"), answer("GET", "/rows", by="page", resource="fetch"), finding=ABSENT)
-    assert incidents(wrong, missing)[0] == [["list"], ["rights"]]
-
-
 def test_a_page_that_asks_for_what_is_wrong_shows_the_same_incident():
     wrong = broken("addresses", answer("GET", "/place"), checks="sentinel", message="it lies in the other town")
     page = broken("form", answer("GET", "/place", by="page", resource="fetch"), finding=ABSENT)

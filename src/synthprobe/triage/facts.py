@@ -239,9 +239,9 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
 
     @property
     def acting(self) -> str:
-        """The one account that was let in, or that Basic named in what is forbidden; empty when it is not known."""
-        known = {a.account for a in self.log_ins if a.account and (0 < a.status < 400 or a.status in _KNOWN)}
-        return known.pop() if len(known) == 1 else ""
+        """The account that was let in last, or that Basic named in what is forbidden; empty when it is not known."""
+        known = (a for a in reversed(self.log_ins) if 0 < a.status < 400 or a.status in _KNOWN)
+        return next((a.account for a in known if a.account), "")
 
     @property
     def is_absent(self) -> bool:
