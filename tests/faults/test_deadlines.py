@@ -6,7 +6,7 @@ import pytest
 
 JOURNEYS = """
 import socket, threading, urllib.request
-import pytest
+import pytest, requests
 
 def hang():
     threading.Event().wait()
@@ -58,6 +58,11 @@ def test_waits_for_an_answer():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         urllib.request.urlopen(f"http://127.0.0.1:{silent.getsockname()[1]}/")
 
+@pytest.mark.flaky(reruns=0)
+def test_asks():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        requests.get(f"http://127.0.0.1:{silent.getsockname()[1]}/orders")
+
 def test_sound():
     assert True
 """
@@ -72,6 +77,7 @@ EXPECTED = {
     "test_swallows": (1, "unknown", "deadline: " + REACHED.format(1)),
     "test_swallows_and_passes": (1, "unknown", "deadline: " + REACHED.format(1)),
     "test_waits_for_an_answer": (1, "unknown", f"deadline: {REACHED.format(1)[:-1]} (urllib waited for an answer)"),
+    "test_asks": (1, "unknown", f"deadline: {REACHED.format(1)[:-1]} (requests waited for an answer)"),
     "test_sound": (1, "passed", ""),
 }
 
@@ -86,6 +92,8 @@ def test_each_attempt_ends_at_its_own_deadline_f87(project):
         result = ran.results[name]
         assert (result.attempt, result.outcome, result.cause) == (attempt, outcome, cause)
         assert result.duration_s < (16 if name == "test_clean_up" else 8)
+    (asked,) = ran.results["test_asks"].facts.answers
+    assert (asked.path, asked.status) == ("/orders", 0), "what was not answered is known"
 
 
 @pytest.mark.parametrize(("timeout_s", "shorter"), [(0.3, True), (9, False)])

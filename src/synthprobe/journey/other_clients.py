@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -121,6 +122,10 @@ def _noting_requests(guard: Guard) -> Iterator[None]:
                 status, headers = (0, {}) if got is None else (got.status_code, got.headers)
                 hop.answered(status, headers, bytes, _why(error))
             raise
+        except BaseException as error:  # the journey's deadline, most of all
+            if answer is None:
+                asked.answered(0, {}, bytes, _why(error))
+            raise
         finally:
             request.deregister_hook("response", begun)  # type: ignore[no-untyped-call]
         if not streams and answer in open_answers:
@@ -157,7 +162,9 @@ def _noting_httpx(guard: Guard) -> Iterator[None]:
 
         try:
             yield begun
-        except httpx.TransportError as error:
+        except CancelledError:
+            raise  # for whatever another task met
+        except BaseException as error:  # the journey's deadline, too
             asked.answered(0, {}, bytes, _why(error))
             raise
 
@@ -292,7 +299,7 @@ def _in_place(owner: type, **methods: Any) -> Iterator[None]:
             setattr(owner, name, method)
 
 
-def _why(error: Exception) -> str:
+def _why(error: BaseException) -> str:
     return cut_off(error) or str(error) or type(error).__name__
 
 

@@ -155,7 +155,7 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         yield f"The page opened a dialog ({dialog.kind}){text}."
     here = [*filter(f.is_here, f.evidence.answers)] or f.evidence.answers  # the whole journey may be what was slow
     slowest = max(here, key=lambda a: a.duration_ms, default=None)
-    if slowest is not None and (not f.kind or f.only_slow):
+    if slowest is not None and slowest.status and (not f.kind or f.only_slow):
         yield took(slowest, f)
     if not f.kind:
         return
