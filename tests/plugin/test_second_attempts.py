@@ -48,3 +48,24 @@ def test_the_first_journey_that_fails_in_a_way_is_waited_for(waited, name):
 @pytest.mark.parametrize("name", ["[/b]", "[/c]", "[e]"])
 def test_journeys_that_fail_in_the_same_way_are_tried_again_at_once(waited, name):
     assert waited[name[-3:]] < DELAY_S
+
+
+def test_a_shared_fixture_that_ends_the_process_is_why_each_of_its_journeys_is_unknown(project):
+    project.journeys("""
+import pytest
+
+@pytest.fixture(scope="module")
+def app():
+    try:
+        open("/nowhere/proxy")
+    except OSError:
+        raise SystemExit(1)
+
+@pytest.mark.parametrize("number", range(3))
+def test_app(app, number):
+    assert not app
+""")
+    ran = project.run()
+    broken = {(result.outcome, result.failure.ours, result.failure.message) for result in ran.all_results}
+    assert [(outcome, ours) for outcome, ours, _ in broken] == [("unknown", True)], ran.output
+    assert "/nowhere/proxy" in next(iter(broken))[2]

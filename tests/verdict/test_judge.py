@@ -52,6 +52,12 @@ def test_one_attempt(broke, slow, finished, skipped, outcome):
     assert judge_attempt(broke, slowness, finished=finished, skipped=skipped)[0] == outcome
 
 
+def test_what_an_attempt_found_is_not_lost_where_the_next_could_not_look():
+    verdict = judge_run(RUN, [journey("a")], [result("a", "failed"), result("a", "unknown", attempt=2)], NOW)
+    assert verdict.journeys[0].outcome == "unknown"
+    assert all(attempt.cause in verdict.journeys[0].cause for attempt in verdict.journeys[0].results)
+
+
 def test_an_expected_journey_without_a_result_is_unknown():
     verdict = judge_run(RUN, [journey("a"), journey("b")], [result("a", "passed")], NOW)
     assert [(j.journey.id, j.outcome) for j in verdict.journeys] == [("b", "unknown"), ("a", "passed")]

@@ -165,9 +165,10 @@ def _parts(error: BaseException, within: tuple[BaseException, ...] = ()) -> Sequ
     if isinstance(error, BaseExceptionGroup):
         return [part for exception in error.exceptions for part in _parts(exception, within)]
     within = (*within, error)
-    if error.__cause__ is not None and error.__cause__ not in within and reason_of(within[0])[0] == "journey error":
-        below = _parts(error.__cause__, within)
-        if not all(reason_of(part)[1] for part in below):
+    cause = error.__context__ if isinstance(error, SystemExit) else error.__cause__
+    if cause is not None and cause not in within and reason_of(within[0])[0] == "journey error":
+        below = _parts(cause, within)
+        if isinstance(error, SystemExit) or not all(reason_of(part)[1] for part in below):
             return below  # a library that tries again, for example, wraps what it found in an error of its own
     return [error]
 

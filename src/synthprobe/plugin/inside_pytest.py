@@ -76,6 +76,11 @@ def fixture_finalizers(fixture: pytest.FixtureDef[Any]) -> list[Callable[[], obj
     return fixture._finalizers
 
 
+def keep_error(fixture: pytest.FixtureDef[Any], request: pytest.FixtureRequest, error: BaseException) -> None:
+    """Let every test that shares a fixture hear how it ended, as pytest does of errors that are no `SystemExit`."""
+    fixture.cached_result = (None, fixture.cache_key(cast("Any", request)), (error, error.__traceback__))
+
+
 def tear_down(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """End the fixtures that the next test does not share with this one."""
     item.session._setupstate.teardown_exact(nextitem)

@@ -34,7 +34,7 @@ from synthprobe.plugin.background_errors import heard
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
 from synthprobe.plugin.event_loops import EventLoops
-from synthprobe.plugin.inside_pytest import parameters, tear_down
+from synthprobe.plugin.inside_pytest import keep_error, parameters, tear_down
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.options import JOURNEY, parameter_names, project_of
 from synthprobe.plugin.proof import prove_asked, prove_parts, proven, refuse_empty
@@ -171,6 +171,17 @@ class JourneySession:
             return None
         tear_down(item, nextitem)  # what ran before left what it would have shared with this
         return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, Any, Any]:
+        """A shared fixture in which a program ends itself breaks each journey by that, not by what pytest asserts."""
+        try:
+            return (yield)
+        except SystemExit as end:
+            keep_error(fixturedef, request, end)
+            raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:

@@ -22,6 +22,7 @@ _CONTROLS: dict[int, str] = {
 }
 _IN_ONE_LINE = {**_CONTROLS, **dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")}
 _MARKUP = re.compile(r"<!--.*?-->|<(head|style|script|select)\b.*?</\1>|<[^>]*(?:>|$)", re.DOTALL | re.IGNORECASE)
+_NO_SCRIPT = re.compile(r"<noscript\b.*?</noscript>", re.DOTALL | re.IGNORECASE)
 _HALVES = re.compile("[\ud800-\udfff]")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _COMMAND = re.compile(r"^(\s*)::|##(\w*)\[", re.MULTILINE)
@@ -63,8 +64,16 @@ def without_markup(text: str) -> str:
     Example:
         >>> without_markup("<head><title>x</title></head><h1>Sold <b>out</b></h1><p>Come")
         'Sold out Come'
+
+    What a page says to browsers without scripts counts where it says nothing else:
+
+        >>> without_markup("<noscript>Enable JavaScript.</noscript><h1>Sold out</h1>")
+        'Sold out'
+        >>> without_markup("<noscript>Enable JavaScript.</noscript><div id=app></div>")
+        'Enable JavaScript.'
     """
-    return " ".join((_MARKUP.sub(" ", text).strip() or text).split())
+    with_scripts = _MARKUP.sub(" ", _NO_SCRIPT.sub(" ", text)).strip()
+    return " ".join((with_scripts or _MARKUP.sub(" ", text).strip() or text).split())
 
 
 def coloured_line(line: str) -> str:

@@ -91,7 +91,10 @@ def _judge_journey(
     outcome, cause = last.outcome, last.cause
     if outcome in disbelieved:
         outcome, cause = "unknown", f"blind: {blind}"
-    intermittent = outcome in {"passed", "degraded"} and any(a.outcome == "failed" for a in attempts)
+    failed = [a for a in attempts if a.outcome == "failed"]
+    intermittent = outcome in {"passed", "degraded"} and bool(failed)
+    if outcome == "unknown" and last.outcome == "unknown" and failed:
+        cause = f"{cause.rstrip('.')}. It failed before, at attempt {failed[-1].attempt}: {failed[-1].cause}"
     return JourneyVerdict(
         journey=last.journey,
         outcome=outcome,
