@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
@@ -121,6 +122,15 @@ class HarmlessConsole:
         """Hold what journeys print where pytest captures nothing, or lets it through."""
         self._put({name: MaskedStream(stream, self._plain) for name, stream in self._streams.items()})
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Mask a warning before the summary, or xdist, keeps it."""
+        message = warning_message.message
+        if isinstance(message, str):
+            warning_message.message = self._plain(message)
+        else:
+            message.args = self._safe(message.args)
+
     def _plain(self, text: str) -> str:
         return plain_text(self._mask(text))
 
@@ -148,9 +158,8 @@ class HarmlessConsole:
             if record.exc_info:
                 text_of_error = logging.Formatter().formatException(record.exc_info)
                 record.exc_text = clean(text_of_error)
-                record.exc_info = (
-                    record.exc_info if record.exc_text == text_of_error else None
-                )  # some format it themselves
+                if record.exc_text != text_of_error:
+                    record.exc_info = None  # some handlers format it themselves
             if record.stack_info:
                 record.stack_info = clean(record.stack_info)
         except Exception:  # logging itself tells what is wrong with a record that cannot be put together

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from synthprobe.detection.suspicion import Suspicion, Suspicions
+from synthprobe.plugin.inside_pytest import tear_down
 from synthprobe.plugin.options import is_repeatable
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result
@@ -45,6 +46,14 @@ class Reruns:
         """Whether a test need not run any more."""
         journey = item.stash[_JOURNEY]
         return self._left <= 0 or self._suspicions[journey].is_calm(self._seen[journey])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """A journey that is as usual again is not run once more."""
+        if not self.is_settled(item):
+            return None
+        tear_down(item, nextitem)  # what ran before left what it would have shared with this
+        return True
 
     def number(self, item: pytest.Item) -> int:
         return item.stash[_NUMBER]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import warnings
 from collections.abc import Generator
 from contextlib import nullcontext
 from pathlib import Path
@@ -34,7 +33,7 @@ from synthprobe.plugin.background_errors import heard
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
 from synthprobe.plugin.event_loops import EventLoops
-from synthprobe.plugin.inside_pytest import keep_error, parameters, tear_down
+from synthprobe.plugin.inside_pytest import keep_error, parameters
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.options import JOURNEY, parameter_names, project_of
 from synthprobe.plugin.proof import prove_asked, prove_parts, proven, refuse_empty
@@ -54,7 +53,6 @@ from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
 from synthprobe.plugin.scenarios import ScenarioSteps
 from synthprobe.plugin.second_attempts import SecondAttempts
 from synthprobe.records.evidence import Exchange
-from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome
 from synthprobe.report.junit import properties_of
 from synthprobe.targets.guardrails import may_reach
@@ -107,6 +105,7 @@ class JourneySession:
             from synthprobe.plugin.reruns import Reruns  # few sessions run anything again
 
             self.reruns = Reruns(Path(suspicions))
+            config.pluginmanager.register(self.reruns, "synthprobe-reruns")
         delays = run_folder.begun and config.getoption("reruns_delay", None) == 0  # else who runs pytest says how long
         self._second = SecondAttempts(project.config.second_attempt_delay_s if delays else 0.0)
         self._group = GroupLock(folder / "locks")
@@ -163,14 +162,6 @@ class JourneySession:
         node.workerinput["synthprobe_base_url"] = self.target.base_url
         node.workerinput["synthprobe_own_base_url"] = self.own_base_url
         node.workerinput["synthprobe_address_typed"] = self.address_typed
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """A journey that is as usual again is not run once more."""
-        if self.reruns is None or not self.reruns.is_settled(item):
-            return None
-        tear_down(item, nextitem)  # what ran before left what it would have shared with this
-        return True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -362,16 +353,6 @@ class JourneySession:
             steps.swap(None)
             self._group.release()
         return report
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
-        """Mask a warning before the summary, or xdist, keeps it."""
-        self._learn(broken=False)
-        message = warning_message.message
-        if isinstance(message, str):
-            warning_message.message = plain_text(self.redactor.text(message))
-        else:
-            message.args = tuple(self.redactor.data(argument) for argument in message.args)
 
     def pytest_keyboard_interrupt(self) -> None:
         """The run is ended from outside: save what is known of the journey that was running."""
