@@ -237,13 +237,19 @@ class Answer(Struct, frozen=True, kw_only=True):
         return 0 < self.status < 400 and not self.reason and self.stated is None
 
 
-_NAMED = re.compile(r'^[a-z]+ "((?:[^"\\]|\\.)*)"')
+_NAMED = re.compile(r'^[a-z]+ "((?:[^"\\]|\\.)+)"')
+_TEXT = re.compile(r'^.*?: (?:"(.*)"|(.*))$')
 
 
 def text_of(line: str) -> str:
-    """The words of a line of an outline: the name of what stands there, or its text; empty where it has none."""
-    named = _NAMED.match(line)
-    return (named[1] if named and named[1] else line.partition(": ")[2]).strip().strip('"').replace('\\"', '"')
+    r"""The words of a line of an outline: the name of what stands there, or its text; empty where it has none.
+
+    Example:
+        >>> text_of(r'heading "Open \"now\"" [level=2]'), text_of(r'text: "Closed: \"later\""'), text_of("text: Sold")
+        ('Open "now"', 'Closed: "later"', 'Sold')
+    """
+    found = _NAMED.match(line) or _TEXT.match(line)
+    return next(filter(None, found.groups()), "").strip().replace('\\"', '"') if found else ""
 
 
 class PageSeen(Struct, frozen=True, kw_only=True):
