@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from synthprobe.evidence.exchanges import credentials_sent, record_exchange
 from synthprobe.evidence.facts import KEPT, facts_of
@@ -27,6 +28,15 @@ def exchange(path="/api/x", status=200, step="save", body="", took=5.0, **header
         started_at=NOW,
         duration_ms=took,
     )
+
+
+def test_a_connection_that_was_waited_for_until_it_came_is_no_evidence():
+    refused, came, broke = replace(exchange("/", 0), error="Connection refused"), exchange("/"), exchange("/rows", 500)
+    known = {
+        order: [(answer.path, answer.status) for answer in facts_of(asked, [], [], broken="save").answers]
+        for order, asked in (("waited", [refused, refused, came, broke]), ("gone", [came, refused, broke]))
+    }
+    assert known == {"waited": [("/", 200), ("/rows", 500)], "gone": [("/", 200), ("/", 0), ("/rows", 500)]}
 
 
 def test_refused_and_slow_answers_and_those_of_the_broken_step_are_kept():

@@ -36,13 +36,6 @@ def facts(answer, kind="expectation", **more):
     return TriageFacts(outcome="failed", kind=kind, step="ask", evidence=Facts(answers=(answer,)), **more)
 
 
-def test_a_connection_that_was_waited_for_until_it_came_is_no_evidence():
-    refused, broke = answered(status=0, reason="[Errno 111] Connection refused"), answered(path="/rows", status=500)
-    for answers, kept in (((refused, answered(), broke), (answered(), broke)), ((answered(), refused, broke),) * 2):
-        judged = judgement_with("rows", "failed", *answers)
-        assert facts_for(judged, alone(judged)).evidence.answers == kept
-
-
 @pytest.mark.parametrize("path", ["/authors/9", "/authorities/9", "/catalogin/9", "/blog/insights"])
 def test_a_word_that_holds_another_is_no_log_in(path):
     found = triage(facts(answered(path=path, status=403, reason="suspended series")))

@@ -32,6 +32,7 @@ from synthprobe.targets.addresses import host_of, is_of_site, other_place
 
 KEPT = 40
 _REASON = 200
+_REFUSED = re.compile("connection.?refused", re.IGNORECASE)
 _NO_ANSWER_WANTED = ("ERR_ABORTED", "ERR_BLOCKED_BY_")
 """The browser ended these requests itself, or our own wall did: they say nothing of the target."""
 
@@ -71,7 +72,7 @@ def facts_of(
         for request in requests
         if request.status or not _is_unwanted(request)
     ]
-    answers = [answer for _, answer in sorted(dated, key=lambda pair: pair[0])]
+    answers = _without_waiting([answer for _, answer in sorted(dated, key=lambda pair: pair[0])])
     errors = [
         message.text.strip().splitlines()[0][:_REASON]
         for message in console
@@ -120,6 +121,18 @@ def with_pending(recorded: Iterable[NetworkRequest], pending: Sequence[NetworkRe
     ]
     known = {(request.method, request.url) for request in kept if not request.status}
     return [*kept, *(pending_request for request, pending_request in unanswered.items() if request not in known)]
+
+
+def _without_waiting(answers: Sequence[Answer]) -> list[Answer]:
+    """Leave out the connections that were refused until the same request was answered: a start was waited for."""
+    came = {(a.method, a.host, a.path): number for number, a in enumerate(answers) if a.is_well}
+    return [
+        answer
+        for number, answer in enumerate(answers)
+        if answer.status
+        or not _REFUSED.search(answer.reason)
+        or came.get((answer.method, answer.host, answer.path), -1) < number
+    ]
 
 
 def _kept(answers: Sequence[Answer], broken: str) -> list[Answer]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -19,7 +18,6 @@ from synthprobe.triage.fingerprint import normalise
 USUAL = "(usual answers)"
 """Stands in the place of a step's path in what is known of a journey."""
 
-_REFUSED = re.compile("connection.?refused", re.IGNORECASE)
 _SHARE = 0.1
 _REMEMBERED = 200
 _KEPT = 60
@@ -63,17 +61,10 @@ def harmless(facts: Facts | None) -> Facts | None:
 def without_usual(
     facts: Facts, usual: Mapping[Occurrence, int], wrong: Contradiction | None, identifiers: Mapping[str, str]
 ) -> Facts:
-    """Leave out what also happens where a journey passes, as often as it does there; never what was contradicted.
-
-    A connection that was refused until the same request came well is no evidence either: it was waited for.
-    """
+    """Leave out what also happens where a journey passes, as often as it does there; never what was contradicted."""
     left, kept = dict(usual), []
-    came = {(a.method, a.host, a.path): place for place, a in enumerate(facts.answers) if a.is_well and a.status}
     contradicted = (wrong.method, path_of(wrong.url), wrong.status) if wrong and wrong.status else None
-    for place, answer in enumerate(facts.answers):
-        refused = not answer.status and _REFUSED.search(answer.reason)
-        if refused and came.get((answer.method, answer.host, answer.path), 0) > place:
-            continue
+    for answer in facts.answers:
         if (answer.method, answer.path, answer.status) == contradicted:
             kept.append(answer)
         elif left.get(request_of(answer), 0) > 0:
