@@ -6,12 +6,13 @@ import io
 
 import made_run
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from synthprobe.records.incident import Triage
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import Verdict
-from synthprobe.report.oncall import headline
+from synthprobe.report.oncall import BADGES, headline
 from synthprobe.report.page import duration
 from synthprobe.report.terminal import summary
 from synthprobe.words import explanation
@@ -57,6 +58,24 @@ def test_the_terminal_lists_the_worst_first_and_runs_nothing_the_target_said() -
     assert intake.cause in lines[1]
     assert "[red]x" in text
     assert "\x1b" not in text
+
+
+def test_many_journeys_of_which_the_same_is_to_be_told_are_told_once_with_their_names() -> None:
+    def shown(number: int) -> str:
+        failed = made_run.journeys()[-1]
+        alike = [replace(failed, journey=replace(failed.journey, id=f"shop-{n}")) for n in range(number)]
+        other = replace(failed, journey=replace(failed.journey, id="till"), cause="the till is shut")
+        stream = io.StringIO()
+        Console(file=stream, width=200).print(
+            summary(Verdict(run=made_run.run(), journeys=(*alike, other), finished_at=made_run.NOW))
+        )
+        return stream.getvalue()
+
+    many = shown(5)
+    assert many.count(BADGES["failed"][0]) == 2
+    assert all(f"shop-{n}" in many for n in range(5))
+    assert "the till is shut" in many
+    assert len(many.splitlines()) < len(shown(3).splitlines())
 
 
 @pytest.mark.parametrize(

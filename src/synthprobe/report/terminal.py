@@ -1,8 +1,11 @@
-"""What a person sees in the terminal after a run: at most six lines for each journey that did not pass."""
+"""What a person sees in the terminal after a run: at most six lines for each journey that did not pass.
+
+Many journeys of which the same is to be told, as where what they share broke, are told once, with their names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from textwrap import shorten
 
 from rich.console import Group, RenderableType
@@ -15,7 +18,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.oncall import BADGES, headline, worst
 from synthprobe.report.page import duration
-from synthprobe.words import likely_cause
+from synthprobe.words import counted, likely_cause
 
 _STYLES: dict[Outcome, str] = {
     "failed": "bold red",
@@ -26,6 +29,8 @@ _STYLES: dict[Outcome, str] = {
 }
 _SENTENCE = 300
 """Characters of a sentence; the whole text is in the evidence."""
+_FEW = 3
+"""Journeys of which the same is told one by one."""
 
 
 def summary(verdict: Verdict) -> RenderableType:
@@ -35,7 +40,16 @@ def summary(verdict: Verdict) -> RenderableType:
         (judgement for judgement in verdict.journeys if judgement.outcome != "passed"),
         key=lambda judgement: rank.index(judgement.outcome),
     )
-    blocks = [_block(judgement) for judgement in broken]
+    alike: dict[tuple[str, ...], list[JourneyVerdict]] = {}
+    for judgement in broken:
+        alike.setdefault(_told_of(judgement), []).append(judgement)
+    blocks = []
+    for judgement in broken:
+        first, *others = alike[_told_of(judgement)]
+        if len(others) < _FEW:
+            blocks.append(_block(judgement))
+        elif judgement is first:
+            blocks.append(_block(judgement, others))
     took_s = (verdict.finished_at - verdict.run.started_at).total_seconds()
     title = Text(f"{plain_line(headline(verdict))} ({duration(max(took_s, 0))})", style=_STYLES[worst(verdict)])
     blind = [Text(plain_line(verdict.blind))] if verdict.blind and not verdict.journeys else []
@@ -71,8 +85,18 @@ def _title(journey: Journey) -> str:
     return "" if journey.title.startswith(derived) or journey.title == journey.id else f" · {journey.title}"
 
 
-def _block(judgement: JourneyVerdict) -> Text:
+def _told_of(judgement: JourneyVerdict) -> tuple[str, ...]:
+    """What is told of a journey besides its name, where it broke and how to repeat it."""
+    why = likely_cause(judgement.triage, judgement.cause) if judgement.triage is not None else ""
+    page = judgement.runbook or judgement.offered
+    return judgement.outcome, judgement.cause, why, page, judgement.incident
+
+
+def _block(judgement: JourneyVerdict, others: Sequence[JourneyVerdict] = ()) -> Text:
     first, *rest = failure_lines(judgement)
+    if others:
+        names = ", ".join(readable(other.journey.id) for other in others)
+        rest += _indented([f"The same holds for {counted(len(others), 'other journey')}: {names}"])
     return Text("\n").join([Text(first, style=_STYLES[judgement.outcome]), *map(Text, rest)])
 
 
