@@ -149,6 +149,27 @@ def test_of_several_pages_the_picture_shows_the_one_that_broke(project, board, c
     assert [colour(chromium, diff[name])[:3] for name in ("expected", "actual")] == [[0, 170, 0], [170, 0, 0]]
 
 
+def test_however_many_pages_are_open_as_many_steps_have_pictures(tmp_path):
+    from synthprobe.browser.last_good import LastGood
+    from synthprobe.journey.steps import Recorder, recording, step
+    from synthprobe.records.journey import Journey
+
+    def kept(folder, pages):
+        good = LastGood(tmp_path / folder, "j", datetime(2026, 11, 2, tzinfo=UTC), lambda: [(b"a picture", ())] * pages)
+        with recording(Recorder(Journey(id="j", node_id="t", title="j"), good)):
+            for number in range(20):
+                with step(f"step {number}"):
+                    pass
+        good.keep("", lambda _: True, str)
+        return [number for number in range(20) if good_of(folder, number, pages)]
+
+    def good_of(folder, number, pages):
+        known = LastGood(tmp_path / folder, "j", datetime(2026, 11, 2, tzinfo=UTC), list)
+        return known.of(f"step {number}", pages - 1)
+
+    assert kept("one", 1) == kept("three", 3) != []
+
+
 def test_pictures_are_taken_anew_after_a_day_and_for_a_new_build(tmp_path):
     from synthprobe.browser.last_good import LastGood
     from synthprobe.journey.steps import Recorder, recording, step

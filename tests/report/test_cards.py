@@ -27,7 +27,7 @@ from synthprobe.records.result import Outcome
 from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.board import Day, journey_page, render_board
-from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.cards import PublishedRun, PublishedRunbook, newest_evidence
 from synthprobe.report.charts import strip
 from synthprobe.report.status_page import StatusTarget, render_status
 
@@ -369,3 +369,14 @@ def test_every_page_can_be_read_by_everybody(site: str, opened: Callable[..., Pa
         found = Axe().run(page, options={"runOnly": only, "resultTypes": ["violations"]})
         assert found.violations_count == 0, f"{width}, {scheme}: {found.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_of_several_pictures_the_page_shows_the_one_that_was_taken_last_of_the_newest_attempt():
+    judged = made_run.journeys()[-1]
+    (result,) = judged.results[-1:]
+    pictures = [
+        Evidence(kind="screenshot", title=name, media_type="image/png", path=f"{name}.png") for name in ("one", "two")
+    ]
+    newest = msgspec.structs.replace(result, evidence=(*pictures, *result.evidence[:1]))
+    shown = newest_evidence(msgspec.structs.replace(judged, results=(newest,)))
+    assert (shown["screenshot"].path, shown["trace"]) == ("two.png", result.evidence[0])

@@ -60,6 +60,7 @@ class LastGood:
         self._is_due = self._kept.is_outdated or not timedelta(0) <= now - self._kept.at < RENEWED
         self._open: dict[str, str] = {}
         self._taken: dict[str, bytes] = {}
+        self._left = _MOST
         self._lines: list[str] = []
 
     def step_started(self, key: str, title: str, around: str) -> None:
@@ -70,11 +71,12 @@ class LastGood:
     def step_ended(self, key: str, error: BaseException | None) -> None:
         """Take the picture of a step that did its job, in the journey's own thread."""
         title, recorder = self._open.pop(key, ""), steps.current()
-        if error is not None or not title or recorder is None or recorder.is_elsewhere or len(self._taken) >= _MOST:
+        if error is not None or not title or recorder is None or recorder.is_elsewhere or not self._left:
             return
         began = time.monotonic()
         looks = list(self._looks())
         recorder.leave_out(time.monotonic() - began)
+        self._left -= any(png for png, _ in looks)
         for place, (png, lines) in enumerate(looks):
             if png:
                 step = " › ".join(filter(None, (recorder.path, title)))

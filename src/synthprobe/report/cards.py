@@ -212,11 +212,12 @@ def told_of(judged: JourneyVerdict) -> Sequence[Result]:
 
 
 def newest_evidence(judged: JourneyVerdict) -> dict[str, Evidence]:
-    """The evidence of each kind that a page leads to."""
-    kept = (kept for result in told_of(judged) for kept in result.evidence if kept.path)
+    """The evidence of each kind that a page leads to; of several pictures the last shows the page that broke."""
     found: dict[str, Evidence] = {}
-    for evidence in kept:
-        found.setdefault(evidence.kind, evidence)
+    for result in told_of(judged):
+        pictures = [kept for kept in result.evidence if kept.path and kept.kind == "screenshot"]
+        for kept in (*reversed(pictures), *(kept for kept in result.evidence if kept.path)):
+            found.setdefault(kept.kind, kept)
     return found
 
 
