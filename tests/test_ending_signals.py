@@ -6,7 +6,7 @@ import sys
 import pytest
 
 DROPPED = """
-import os, signal, sys, time
+import os, signal, sys
 from synthprobe.deadlines import unwind_when_asked
 
 class Last:
@@ -16,7 +16,7 @@ class Last:
 unwind_when_asked()
 try:
     Last()
-    time.sleep(20)
+    signal.pause()
 except KeyboardInterrupt:
     print("ended")
 """

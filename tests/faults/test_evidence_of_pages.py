@@ -76,6 +76,14 @@ def test_two_clicks(page, desk):
     desk.goto("/missing-first")
     page.goto("/login")
     desk.get_by_role("link", name="Orders").click(timeout=300)
+def test_closed(browser, page, base_url):
+    context = browser.new_context(base_url=base_url)
+    try:
+        own = context.new_page()
+        own.goto("/missing-third")
+        assert "orders" in own.url
+    finally:
+        context.close()
 def test_unused(desk, page):
     desk.goto("/missing-second")
     assert "orders" in desk.url
@@ -294,10 +302,10 @@ def test_a_video_where_something_must_be_hidden_is_refused(project, more):
     assert "--video records pages as they are" in ran.output
 
 
-@pytest.mark.parametrize("journey", ["two_users", "two_titles", "two_clicks", "unused"])
+@pytest.mark.parametrize("journey", ["two_users", "two_titles", "two_clicks", "unused", "closed"])
 def test_the_page_that_broke_is_the_one_that_is_spoken_of(ran, journey):
     result = ran.results[f"test_{journey}"]
-    expected = "/missing-second" if journey == "unused" else "/missing-first"
+    expected = {"unused": "/missing-second", "closed": "/missing-third"}.get(journey, "/missing-first")
     assert [page.path for page in result.facts.pages][-1] == expected
     pictures = [piece.title for piece in result.evidence if piece.kind == "screenshot"]
     assert expected in pictures[-1]

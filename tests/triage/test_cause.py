@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.message import Message
 from io import BytesIO
-from smtplib import SMTPAuthenticationError
 from urllib.error import HTTPError, URLError
 
 import msgspec
 import pytest
 import requests
 from playwright.sync_api import Error, TimeoutError
-from psycopg.errors import UndefinedTable
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import MaxRetryError
 from verdicts import NOW, verdict_of
@@ -25,7 +23,7 @@ from synthprobe.records.evidence import Exchange
 from synthprobe.records.result import Failure, Run
 from synthprobe.records.verdict import Verdict
 from synthprobe.triage.causes import triage
-from synthprobe.triage.facts import TriageFacts, facts_for
+from synthprobe.triage.facts import facts_for
 from synthprobe.verdict.judge import judge_attempt
 
 LEDGER = "http://ledger.invalid:8911"
@@ -343,18 +341,6 @@ def test_a_file_that_is_not_there_is_missed_by_the_journey_and_not_by_the_probe(
         exec(compile("open(path)", "client", "exec"), {"__name__": "playwright.of_a_library", "path": tmp_path / "x"})
     failure = describe_failure(missing.value, detail="", step="", phase="call")
     assert (failure.kind, failure.ours) == ("journey error", True)
-
-
-@pytest.mark.parametrize("error", [SMTPAuthenticationError(535, b"no"), UndefinedTable('relation "tills" is gone')])
-def test_what_a_client_was_answered_blames_neither_probe_nor_target(error):
-    wrapped = RuntimeError("the library's own words")
-    wrapped.__cause__ = error
-    for raised in (error, wrapped):
-        failure = describe_failure(raised, detail="", step="", phase="call")
-        assert (failure.kind, failure.ours) == ("journey error", True)
-        assert type(error).__module__.partition(".")[0] in failure.message
-        found = triage(TriageFacts(outcome="unknown", ours=True, kind=failure.kind, finding=failure.finding))
-        assert found.cause_class == "unknown"
 
 
 def test_of_a_long_error_of_the_journeys_own_code_its_end_is_kept():

@@ -76,10 +76,11 @@ class BrowserEvidence:
         self.pictures: list[tuple[str, bytes]] = []
         """Of every page that was open when the journey broke, with secrets hidden."""
         self.pages: list[PageSeen] = []
+        """What they showed, not yet redacted; of pictures and pages the last is of the page that broke."""
         self.error: BaseException | None = None
+        """What broke the attempt, as far as it is known when the pictures are taken."""
         self.place = 0
         """Which of the open pages broke, in the order in which they were opened."""
-        """What they showed, not yet redacted."""
         self.pending: list[NetworkRequest] = []
         """Requests that had no answer then, not yet redacted."""
         self._is_captured = False
@@ -141,7 +142,7 @@ class BrowserEvidence:
         """A new attempt begins; what happens in contexts that are still open belongs to it from now on."""
         self._journey, self._snapshots = journey, snapshots
         self._is_captured = self._is_stored_known = False
-        self.error = None
+        self.error, self.place = None, 0
         self.pictures.clear()
         self.pages.clear()
         self.pending.clear()
@@ -170,10 +171,15 @@ class BrowserEvidence:
         pages = [page for recording in open_ for page in pages_of(recording.context)]
         asked = page_asked(self.error, pages) if self.error is not None else None
         pages.sort(key=lambda page: (page is asked, page.url != "about:blank"))  # what broke is last
-        self.place = self._open_pages().index(pages[-1]) if pages else 0
+        seen, pictures, place = self.pages[:], self.pictures[:], self.place
         self._take(pages)
+        if seen and asked is None:  # an error closed the page that it broke
+            self.pages[:] = [*self.pages[len(seen) :], *seen]
+            self.pictures[:] = [*self.pictures[len(pictures) :], *pictures]
+            self.place = place
 
     def _take(self, pages: Sequence[Page]) -> None:
+        self.place = self._open_pages().index(pages[-1]) if pages else self.place
         for page in pages:
             self.pages += seen_page(page)
             self.pending += pending_requests(page)

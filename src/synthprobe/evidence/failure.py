@@ -114,7 +114,7 @@ def _described(
         raised = f"{type(error).__name__}: {text}"
         text = wrong_argument(error) or f"The journey itself broke with {raised}"
         if client := raised_by_client(error):
-            finding, text = Finding(client=client), f"What {client} was answered ended the journey: {raised}"
+            finding, text = Finding(client=client), f"An error of {client} ended the journey: {raised}"
         if silent is not None:
             text = f"{words.refused(silent)} It is no host of the target, or allowed_hosts would name it.\n{text}"
         if fixture:

@@ -206,8 +206,9 @@ def status_raised(error: BaseException) -> Contradiction | None:
 
 def _asked_wrongly(error: BaseException) -> bool:
     """Whether a client refused what the journey gave it, such as a header that is no text; to send it nowhere."""
-    functions = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(_GIVEN & names_of(error)) and not any("redirect" in name for name in functions)  # an answer's address
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    led = any("redirect" in frame.f_code.co_name and frame.f_locals.get("history", True) for frame in frames)
+    return bool(_GIVEN & names_of(error)) and not led  # httpx has a history there, empty where no answer led on
 
 
 def is_no_json(error: BaseException) -> bool:
@@ -304,6 +305,6 @@ def waited_by(error: BaseException) -> str:
 
 
 def raised_by_client(error: BaseException) -> str:
-    """The client of a network whose own error it is, such as that of a database, which says what it was answered."""
-    modules = (type(part).__module__.partition(".")[0] for part in wrapped(error))
+    """The client of a network whose own error it is, such as that of a database, where it may have been answered so."""
+    modules = (type(part).__module__.partition(".")[0] for part in wrapped(error) if not _asked_wrongly(part))
     return next((module for module in modules if module in WAITING), "")

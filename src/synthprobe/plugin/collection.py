@@ -118,7 +118,7 @@ class JourneyCollection:
         refuse_secret_ids(items, ours.redactor)
         refuse_shared_ids(journeys)
         refuse_names_given_twice(item for item, _ in journeys if self._writes)
-        ours.redactor.own(own_names(self._config, ours.target, (ours.folder, ours.run_id), items))
+        ours.redactor.own(own_names(self._config, ours.target, (ours.folder, ours.run_folder.run.id), items))
         if ours.reruns is not None:
             items[:] = ours.reruns.repeat(items, journey_of)
             journeys = self._journeys(items)

@@ -202,7 +202,9 @@ def testdata(pytestconfig: pytest.Config, target: Target) -> Iterator[TestData]:
             recorder.notes.append(text)
 
     kinds = project_of(pytestconfig).plugins.kinds
-    data = TestData(_usable(target), lambda: _history(pytestconfig), session.run_id if session else "", note, kinds)
+    data = TestData(
+        _usable(target), lambda: _history(pytestconfig), session.run_folder.run.id if session else "", note, kinds
+    )
     yield data
     data.clear()
     if (history := pytestconfig.stash.get(_HISTORY, None)) is not None:

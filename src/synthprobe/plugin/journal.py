@@ -88,6 +88,12 @@ class Attempt:
             self.recorder.noted.extend(noted)
             self.recorder.notes.append(f'A fixture that journeys share broke, for "{first}" first.')
 
+    def cancel(self) -> None:
+        """The run was ended while it was running."""
+        step = self.recorder.broken or self.recorder.path
+        message = f'The run was ended while "{step or self.journey.title}" was running.'
+        self.failure = Failure(kind="cancelled", ours=True, message=message, detail="", step=step)
+
     def judged(self) -> tuple[Outcome, str]:
         """Its outcome, and in one line why it is not ``passed``."""
         return judge_attempt(self.failure, self.recorder.degradations, finished=self.finished, skipped=self.skipped)

@@ -144,7 +144,7 @@ __all__ = ["QuietConsole", "is_quiet"]
 
 def header(session: JourneySession) -> list[str]:
     note = proxy_note(project_of(session.config).environ, session.target)
-    against = f"synthprobe: target {session.target.name} at {session.target.base_url}, run {session.run_id}"
+    against = f"synthprobe: target {session.target.name} at {session.target.base_url}, run {session.run_folder.run.id}"
     return [against, *([f"synthprobe: {note}"] if note else [])]
 
 

@@ -33,7 +33,7 @@ from synthprobe.plugin.background_errors import heard
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
 from synthprobe.plugin.event_loops import EventLoops
-from synthprobe.plugin.inside_pytest import keep_error, parameters
+from synthprobe.plugin.inside_pytest import parameters
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.options import JOURNEY, parameter_names, project_of
 from synthprobe.plugin.proof import prove_asked, prove_parts, proven, refuse_empty
@@ -52,6 +52,7 @@ from synthprobe.plugin.reports import (
 from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
 from synthprobe.plugin.scenarios import ScenarioSteps
 from synthprobe.plugin.second_attempts import SecondAttempts
+from synthprobe.plugin.shared_fixtures import SharedFixtures
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.result import Failure, Outcome
 from synthprobe.report.junit import properties_of
@@ -75,7 +76,6 @@ class JourneySession:
         self.target = target
         self.run_folder = run_folder
         self.folder = folder = run_folder.path
-        self.run_id = run_folder.run.id
         self.clock = SteadyClock()
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = given.get("workerid", "main")
@@ -149,6 +149,7 @@ class JourneySession:
         """Render reports plainly where pytest cannot; hear what is told to Allure."""
         self.config.pluginmanager.register(BareReports(self._mask), "synthprobe-reports")
         self.config.pluginmanager.register(self.loops, "synthprobe-loops")
+        self.config.pluginmanager.register(SharedFixtures(), "synthprobe-shared-fixtures")
         hear_allure(self.config, self.allure, lambda item: JOURNEY in item.stash)
 
     @pytest.hookimpl(optionalhook=True)
@@ -162,17 +163,6 @@ class JourneySession:
         node.workerinput["synthprobe_base_url"] = self.target.base_url
         node.workerinput["synthprobe_own_base_url"] = self.own_base_url
         node.workerinput["synthprobe_address_typed"] = self.address_typed
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, Any, Any]:
-        """A shared fixture in which a program ends itself breaks each journey by that, not by what pytest asserts."""
-        try:
-            return (yield)
-        except SystemExit as end:
-            keep_error(fixturedef, request, end)
-            raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -358,14 +348,7 @@ class JourneySession:
         """The run is ended from outside: save what is known of the journey that was running."""
         attempt, self.attempt = self.attempt, None
         if attempt is not None and not attempt.settled:
-            step = attempt.recorder.broken or attempt.recorder.path
-            attempt.failure = Failure(
-                kind="cancelled",
-                ours=True,
-                message=f'The run was ended while "{step or attempt.journey.title}" was running.',
-                detail="",
-                step=step,
-            )
+            attempt.cancel()
             self._settle(attempt)
             self._record(attempt)
 
