@@ -259,3 +259,18 @@ def test_no_client_changes_a_read_only_target_unless_its_journey_may(tmp_path, n
         assert f"POST /row-{name} was not sent" in ran.results[f"test_{name}"].failure.message
     sent = ["/log-in"] * len(CHANGES) + [f"/{way}-{name}" for way in ("may", "elsewhere") for name in CHANGES]
     assert sorted(Rpc.posted) == sorted(sent)
+
+
+def test_a_session_with_another_target_is_held_to_that_one_alone(tmp_path, new_project, rpc):
+    project, port = new_project(tmp_path), rpc.rpartition(":")[2]
+    project.configure(
+        rpc,
+        'read_only = true\nallowed_hosts = ["localhost"]\n'
+        f'[targets.billing]\nbase_url = "http://localhost:{port}"\nread_only = false\n',
+    )
+    project.journeys(
+        "def test_bill(open_api):\n    api = open_api('billing')\n"
+        "    assert api.session.post(api.target.base_url + '/bill', json={}).json()\n"
+    )
+    ran = project.run()
+    assert ran.results["test_bill"].outcome == "passed", ran.output
