@@ -1,4 +1,4 @@
-"""The tables as stores of the first schema have them. The product makes new stores whole, so only tests need these."""
+"""The tables as stores of version 0.2.0 have them. The product makes new stores whole, so only tests need these."""
 
 from typing import Any
 
@@ -125,19 +125,17 @@ def make_first_schema(connection: sa.Connection) -> None:
     )
     op.create_table("audit", sa.Column("no", sa.Integer, primary_key=True), _must("body", sa.Text))
     op.create_table(
-        "outbox",
+        "letters",
         _key("id", sa.String),
-        _must("due_at"),
-        _must("state", sa.String),
-        _must("tries", sa.Integer),
-        _must("note", sa.Text),
+        _must("at"),
+        sa.Column("done", sa.BigInteger),
         _must("body", sa.Text),
     )
-    op.create_table("spool", _key("run_id", sa.String), _must("reason", sa.Text), _must("merged_at"))
+    op.create_table("waiting", _key("kind", sa.String), _key("id", sa.String), _must("body", sa.LargeBinary))
     op.create_table("meta", _key("name", sa.String), _must("value", sa.String))
     _make_append_only(op)
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-    connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0001')")
+    connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0003')")
 
 
 def _make_append_only(op: Operations) -> None:

@@ -3,10 +3,7 @@
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import alembic.command
-import alembic.config
 import msgspec
 import pytest
 from first_schema import make_first_schema
@@ -84,12 +81,8 @@ def test_of_messages_that_ended_the_newest_are_kept_and_what_waits_for_a_month_i
 
 def test_messages_of_an_older_history_are_found_by_their_incident(place):
     engine = database.make_engine(f"sqlite:///{place}")
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     with engine.execution_options(write=True).begin() as connection:
-        config.attributes["connection"] = connection
         make_first_schema(connection)
-        alembic.command.upgrade(config, "0006")
         old = letter(1, done=NOW)
         row = (old.alert.id, 0, 0, msgspec.json.encode(old).decode())
         connection.exec_driver_sql("INSERT INTO letters VALUES (?, ?, ?, ?)", row)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise, starmap
 
 import pytest
 
 from synthprobe.goals.impact import ceiling, compare, named_operation, rank, split
-from synthprobe.goals.statements import OTHER, counted, statement_totals
+from synthprobe.goals.statements import OTHER, count_between, statement_totals
 from synthprobe.records.impact import Change, OperationTotal, Snapshot, StatementCounter, Traffic
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -100,6 +101,10 @@ def test_a_window_of_no_length_is_refused():
         rank([], USES, days=0)
 
 
+def between(snapshots):
+    return list(starmap(count_between, pairwise(snapshots)))
+
+
 def test_a_reset_in_mid_window_never_makes_time_negative():
     seen = [
         snapshot(0, ("1", "select 1", 1_000, 5_000.0)),
@@ -107,19 +112,19 @@ def test_a_reset_in_mid_window_never_makes_time_negative():
         snapshot(20, ("1", "select 1", 40, 200.0), reset=15),
         snapshot(30, ("1", "select 1", 90, 450.0), reset=15),
     ]
-    (total,) = statement_totals(counted(seen))
+    (total,) = statement_totals(between(seen))
     assert (total.calls, total.total_ms) == (100 + 40 + 50, 500.0 + 200.0 + 250.0)
-    assert sum(counts.resets for counts in counted(seen)) == 1
+    assert sum(counts.resets for counts in between(seen)) == 1
 
 
 def test_a_reset_is_seen_even_when_the_counter_has_already_overtaken_its_old_value():
     seen = [snapshot(0, ("1", "select 1", 10, 10.0)), snapshot(60, ("1", "select 1", 500, 500.0), reset=5)]
-    assert statement_totals(counted(seen))[0].calls == 500
+    assert statement_totals(between(seen))[0].calls == 500
 
 
 def test_a_database_that_does_not_say_when_it_was_reset_is_read_by_its_falling_counters():
     seen = [snapshot(0, ("1", "select 1", 10, 10.0), reset=None), snapshot(9, ("1", "select 1", 4, 4.0), reset=None)]
-    assert statement_totals(counted(seen))[0].calls == 4
+    assert statement_totals(between(seen))[0].calls == 4
 
 
 def test_statements_the_database_forgot_are_shown_as_other():
@@ -130,7 +135,7 @@ def test_statements_the_database_forgot_are_shown_as_other():
     ]
     assert {
         statement_total.name: (statement_total.calls, statement_total.total_ms)
-        for statement_total in statement_totals(counted(seen))
+        for statement_total in statement_totals(between(seen))
     } == {
         "select a": (20, 20.0),
         OTHER: (7, 70.0),
@@ -146,7 +151,7 @@ def test_the_same_sql_with_other_literals_is_one_row():
             ("2", "select a from t where id in ($1, $2, $3) /* board */", 5, 50.0),
         ),
     ]
-    (row,) = rank(statement_totals(counted(seen)), (), days=0.5)
+    (row,) = rank(statement_totals(between(seen)), (), days=0.5)
     assert (row.calls, row.impact_ms_per_day) == (15, 120.0)
 
 

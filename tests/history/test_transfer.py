@@ -45,7 +45,7 @@ def test_an_export_moves_a_history_to_another_database(history, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"not compressed", gzip.compress(b"[1, 2]\n"), gzip.compress(b'{"synthprobe history":"0001"}\n[')],
+    [b"", b"not compressed", gzip.compress(b"[1, 2]\n"), gzip.compress(b'{"synthprobe history":"0003"}\n[')],
     ids=["empty", "not compressed", "another list", "cut off"],  # the bytes name the second they were compressed in
 )
 def test_a_file_that_is_no_export_changes_nothing(history, tmp_path, content):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise, starmap
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,7 @@ import pytest
 
 from synthprobe.errors import TargetError, ToolError
 from synthprobe.goals.impact import rank
-from synthprobe.goals.statements import OTHER, counted, statement_totals
+from synthprobe.goals.statements import OTHER, count_between, statement_totals
 from synthprobe.journey.database import collect
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -37,7 +38,10 @@ def work(server: Postgres) -> Iterator[psycopg.Connection]:
 
 
 def totals(*snapshots):
-    return {statement_total.name: statement_total for statement_total in statement_totals(counted(snapshots))}
+    return {
+        statement_total.name: statement_total
+        for statement_total in statement_totals(starmap(count_between, pairwise(snapshots)))
+    }
 
 
 def test_what_ran_between_two_snapshots_is_counted_in_one_row_for_all_literals(server, work):

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -73,18 +72,6 @@ def test_another_database_under_one_target_is_no_reset(root):
     assert counted(root) == {}
     keep(root, snapshot(10, ("select a", 20, 2.0), database="other"))
     assert counted(root) == {"select a": 5}
-
-
-def test_whole_snapshots_of_before_belong_to_the_default_target_and_are_taken_in(root):
-    before = root / ".synthprobe" / "statements.jsonl"
-    before.parent.mkdir()
-    whole = [snapshot(minutes, ("select a", 100 - minutes, 1.0 * (100 - minutes))) for minutes in (30, 20)]
-    before.write_bytes(b"".join(msgspec.json.encode(shot) + b"\n" for shot in whole) + b'{"at": "2026-')
-    assert (ranked(), ranked("--target", "staging")) == ({"select a": 10}, {})
-    keep(root, snapshot(5, ("select b", 1, 1.0)), target="staging")
-    assert before.exists()
-    keep(root, snapshot(10, ("select a", 90, 90.0)))
-    assert (before.exists(), ranked()) == (False, {"select a": 20})
 
 
 def test_only_what_changed_is_kept(root):

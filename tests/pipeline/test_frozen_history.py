@@ -31,7 +31,7 @@ def address(port: int, name: str) -> str:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9], ids=["at once", "early", "half way", "late"])
-def test_a_database_that_freezes_is_given_up_and_the_verdict_spooled(project, heard, database, monkeypatch, share):
+def test_a_database_that_freezes_is_given_up_and_the_verdict_waits(project, heard, database, monkeypatch, share):
     proxy, name = Relay(database), f"frozen{round(share * 10)}"
     engine = sqlalchemy.create_engine(address(database, "postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -57,5 +57,5 @@ def test_a_database_that_freezes_is_given_up_and_the_verdict_spooled(project, he
     with pipeline.open_history(Project(project.root, project.config, {})) as history:
         seen = history.observations("demo", SIGN_IN.id, last=1)
     assert [observation.run_id for observation in seen] == [verdict.run.id], (
-        "it was spooled, or taken in before the database froze"
+        "it waited, or was taken in before the database froze"
     )

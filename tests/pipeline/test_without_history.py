@@ -89,7 +89,6 @@ def test_without_a_history_a_failure_is_told_once_and_goes_on_as_one_incident_la
     project.run()
     assert project.incidents("open") == []
     assert [message["title"][:5] for message in heard.messages] == ["PAGE ", "Over:"]
-    assert not list((project.root / ".synthprobe" / "spool").glob("*"))
 
 
 @pytest.mark.parametrize("out_of_use", [unreachable, locked])

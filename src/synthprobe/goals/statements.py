@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
@@ -78,12 +77,6 @@ OTHER = "other statements, no longer listed by the database"
 """Name of the row that holds what the database counted and then forgot."""
 
 _REST_ID = "rest"
-
-
-def counted(snapshots: Iterable[Snapshot]) -> list[Counted]:
-    """What was counted between each snapshot and the next."""
-    ordered = [next(group) for _, group in itertools.groupby(sorted(snapshots, key=lambda s: s.at), lambda s: s.at)]
-    return [count_between(old, new) for old, new in itertools.pairwise(ordered)]
 
 
 def count_between(old: Snapshot, new: Snapshot) -> Counted:

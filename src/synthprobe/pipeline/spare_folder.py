@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthprobe.alerts.outbox import Outbox
-from synthprobe.errors import HistoryError
 from synthprobe.files import owner_of_ours
-from synthprobe.pipeline.former_stores import take_outbox
 from synthprobe.project import Project
 from synthprobe.words import counted
 
@@ -63,12 +61,8 @@ def spare_runs(root: Path, target: str) -> list[Path]:
 
 def open_outbox(project: Project, shared: History | None = None) -> Outbox:
     """Open the project's outbox, or a spare one; its messages are also in a history that is shared."""
-    place = project.folder
     kept = next((spare / _STORE for spare in _kept(project.root) if (spare / _STORE).exists()), None)
-    outbox = Outbox(place / _STORE, lambda: spare_folder(project.root) / _STORE, kept=kept, shared=shared)
-    with contextlib.suppress(HistoryError, OSError):  # is taken in the next time
-        take_outbox(outbox.history, place / "outbox")
-    return outbox
+    return Outbox(project.folder / _STORE, lambda: spare_folder(project.root) / _STORE, kept=kept, shared=shared)
 
 
 def bring_home(project: Project) -> list[str]:

@@ -14,13 +14,11 @@ from msgspec import Struct, field
 from synthprobe.config import HistoryConfig
 from synthprobe.errors import ToolError
 from synthprobe.files import read_lines, read_record, write_whole
-from synthprobe.goals.statements import count_between, counted, join
+from synthprobe.goals.statements import count_between, join
 from synthprobe.project import Project
 from synthprobe.records.impact import Counted, Snapshot
 
 FOLDER = "statements"
-ONE_FILE = "statements.jsonl"
-"""The file of whole snapshots that came before; it belongs to the default target, and the next collect takes it in."""
 FINE_DAYS = 2.0
 """Days for which every difference is kept, or ``raw_days`` where that is less; then there is one for each hour."""
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -37,20 +35,16 @@ class _Head(Struct, frozen=True):
 def add_snapshot(project: Project, target: str, snapshot: Snapshot) -> Path:
     """Keep what changed since the last snapshot of a target's database; the first of a day ends what is too old."""
     path = _path(project, target)
-    kept, before = path.with_suffix(".last.json"), project.folder / ONE_FILE
+    kept = path.with_suffix(".last.json")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         last, made = read_record(kept, Snapshot, None), []
-        if target == project.config.default_target and (whole := _read_whole(before)):
-            made, last = counted(whole), last or whole[-1]
         heads = list(read_lines(path, _Head))
         names = {id: name for head in heads for id, name in head.names.items()}
         if last is not None and _follows(last, snapshot) and not (heads and heads[-1].since == last.at):
             made.append(count_between(last, snapshot))
         with path.open("ab") as file:
             file.write(b"".join(b"\n" + line for line in _lines(made, names)))
-        if made and target == project.config.default_target:
-            before.unlink(missing_ok=True)
         write_whole(kept, msgspec.json.encode(snapshot))
         if last is not None and last.at.date() != snapshot.at.date():
             lines = rolled_up(_read(path, *_EVER), snapshot.at, project.config.history)
@@ -63,11 +57,7 @@ def add_snapshot(project: Project, target: str, snapshot: Snapshot) -> Path:
 
 
 def read_counted(project: Project, target: str, since: datetime, until: datetime) -> list[Counted]:
-    found = _read(_path(project, target), since, until)
-    if target == project.config.default_target:
-        whole = _read_whole(project.folder / ONE_FILE)
-        found += [record for record in counted(whole) if since <= record.since and record.at < until]
-    return sorted(found, key=lambda record: record.at)
+    return sorted(_read(_path(project, target), since, until), key=lambda record: record.at)
 
 
 def rolled_up(records: Iterable[Counted], now: datetime, keep: HistoryConfig) -> list[Counted]:
@@ -126,8 +116,3 @@ def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
 def _stream(path: Path) -> Iterator[bytes]:
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         yield from (line for line in file if line.strip())
-
-
-def _read_whole(path: Path) -> list[Snapshot]:
-    """Whole snapshots, oldest first; a line cut off by a kill is left out."""
-    return sorted(read_lines(path, Snapshot), key=lambda line: line.at)

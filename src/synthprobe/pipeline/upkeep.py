@@ -40,7 +40,6 @@ def tidy(state: Path, keep: KeepConfig, now: float) -> list[Path]:
     pictures = (picture for target in _entries(state / "last-good") for picture in _entries(target))
     gone += [picture for picture in pictures if now - picture.stat().st_mtime > keep.failures_days * _DAY_S]
     gone += _files(state.glob("*.damaged-*"), keep, now)
-    gone += _files((state / "spool").glob("*.unreadable"), keep, now)
     for path in gone:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

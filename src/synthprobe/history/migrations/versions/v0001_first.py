@@ -1,8 +1,0 @@
-"""The first schema. Stores are made whole, as they are today, so nothing is ever brought up to this one."""
-
-revision = "0001"
-down_revision = None
-
-
-def upgrade() -> None:
-    """Where the way of older stores begins."""
