@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import Any
 
-from synthprobe_demo.faults import Change, Faults
+from synthprobe_demo.faults import Change, Switches
 from synthprobe_demo.store import Store, now
 
 USERS = (
@@ -74,7 +74,7 @@ def create(store: Store) -> None:
     )
 
 
-def log_in(store: Store, faults: Faults, name: str, password: str) -> str | None:
+def log_in(store: Store, faults: Switches, name: str, password: str) -> str | None:
     """A new session's token, or nothing when the name or password is wrong.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synthprobe_demo import accounts, jobs, seed, settings
-from synthprobe_demo.faults import Faults
+from synthprobe_demo.faults import Switches
 from synthprobe_demo.store import Store
 
 
@@ -32,7 +32,7 @@ def read(store: Store, what: str) -> Any:
     return None
 
 
-def repair(store: Store, faults: Faults, what: str, author: str, body: dict[str, Any]) -> Any:
+def repair(store: Store, faults: Switches, what: str, author: str, body: dict[str, Any]) -> Any:
     """Do what ``POST /api/admin/{what}`` asks for; nothing when there is no such record.
 
     Raises:
@@ -67,7 +67,7 @@ _RESTARTS: dict[str, dict[str, tuple[str, ...]]] = {
 """What can be restarted, and the states of a running process that do not outlive it."""
 
 
-def _restarted(store: Store, faults: Faults, what: str, name: str, author: str) -> bool:
+def _restarted(store: Store, faults: Switches, what: str, name: str, author: str) -> bool:
     """Start a part of the centre anew."""
     known = _RESTARTS[what]
     if name not in known:

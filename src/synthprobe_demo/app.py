@@ -22,7 +22,7 @@ from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from synthprobe_demo import accounts, administration, incidents, jobs, lookups, settings, units
-from synthprobe_demo.faults import Asking, Faults, asking
+from synthprobe_demo.faults import Asking, Switches, asking
 from synthprobe_demo.live import STREAM_S, Live
 from synthprobe_demo.seed import TYPES
 from synthprobe_demo.store import Spent, Store, now, spent
@@ -85,7 +85,7 @@ class Node:
     """
 
     def __init__(
-        self, name: str, store: Store, faults: Faults, decoys: Faults, terminals: Mapping[str, str | None]
+        self, name: str, store: Store, faults: Switches, decoys: Switches, terminals: Mapping[str, str | None]
     ) -> None:
         self.name = name
         self.store = store

@@ -178,11 +178,7 @@ def serve(
             secure_listener = _listen("127.0.0.1", 0)
             servers.append(_Server(balancer, secure_listener, faults.certificate))
             terminals["secure_url"] = f"https://127.0.0.1:{secure_listener.getsockname()[1]}"
-        workers: list[simulator.Simulator | jobs.Messages | jobs.Report] = [
-            simulator.Simulator(store),
-            jobs.Messages(store),
-            jobs.Report(store, faults),
-        ]
+        workers: list[jobs.Job] = [simulator.Simulator(store), jobs.Messages(store), jobs.Report(store, faults)]
         for thread in (*workers, *servers):
             thread.start()
         deadline = time.monotonic() + _START_S

@@ -106,7 +106,7 @@ def _list_faults(*, as_json: bool) -> None:
     from synthprobe_demo.switchboard import switched_on
 
     on = switched_on()
-    faults = [(kind.name, kind.cause, kind.summary) for kind in KINDS]
+    faults = [(fault.name, str(fault.cause), fault.summary) for fault in KINDS]
     known = [*faults, *((name, "decoy", summary) for name, summary in DECOYS.items())]
     if as_json:
         keys = ("name", "cause", "summary")

@@ -7,67 +7,53 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
-Cause = Literal["code", "infra", "config", "data", "dependency", "user"]
+from synthprobe import hooks
+from synthprobe.records.incident import CauseClass
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A half-broken state the centre can be put in.
-
-    Attributes:
-        number: its number in the catalogue.
-        name: what it is switched by.
-        cause: the class of its cause.
-        summary: what a dispatcher notices.
-        noticed_by: ids of the journeys that are expected not to pass.
-    """
-
-    number: int
-    name: str
-    cause: Cause
-    summary: str
-    noticed_by: tuple[str, ...]
+def _fault(name: str, cause: CauseClass, summary: str, *noticed_by: str) -> hooks.Fault:
+    return hooks.Fault(name=name, cause=cause, summary=summary, noticed_by=noticed_by)
 
 
 KINDS = (
-    Kind(1, "avl_feed_stopped", "dependency", "units stand still on the map", ("unit-positions", "background-jobs")),
-    Kind(2, "avl_one_frozen", "infra", "one unit stands still on the map", ("unit-positions",)),
-    Kind(3, "avl_clock_future", "data", "a position was measured in the future", ("unit-positions",)),
-    Kind(4, "age_utc_offset", "code", "every position is two hours old", ("unit-positions",)),
-    Kind(5, "status_not_saved", "code", "a status is confirmed and not stored", ("unit-status", "second-call")),
-    Kind(6, "status_lost_update", "code", "the slower of two writers wins unseen", ("status-conflict",)),
-    Kind(7, "event_out_of_order", "code", "a board goes back to an older status", ("unit-status",)),
-    Kind(8, "second_call_resets_status", "code", "a second call sends a unit on scene back", ("second-call",)),
-    Kind(9, "stream_silent", "infra", "the board stays as it is", ("live-board", "second-board")),
-    Kind(10, "stream_no_worker", "infra", "live updates never begin", ("live-board", "second-board")),
-    Kind(11, "stream_role_filtered", "config", "dispatchers hear of nothing new", ("second-board",)),
-    Kind(12, "search_no_index", "code", "search is slow", ("records-search", "search-page")),
-    Kind(13, "board_n_plus_one", "code", "the board costs more with every unit", ("lean-answers",)),
-    Kind(14, "write_lock_periodic", "infra", "whatever is saved waits for a report", ("incident-record",)),
-    Kind(15, "login_slow_auth", "dependency", "logging in takes 4 s", ("live-board",)),
-    Kind(16, "search_cached", "config", "a new incident is not found", ("records-search",)),
-    Kind(17, "board_wrong_sort", "code", "the most urgent incident does not stand first", ("live-board",)),
-    Kind(18, "duplicate_incident", "code", "a repeated call is two incidents", ("call-repeated",)),
-    Kind(19, "error_page_200", "code", "an incident's data is an error page", ("call-intake", "incident-record")),
-    Kind(20, "empty_200_schema_drift", "data", "nobody is found by name", ("records-search", "search-page")),
-    Kind(21, "reopen_recloses", "code", "a reopened incident closes itself", ("incident-reopened",)),
-    Kind(22, "js_error_dead_button", "code", '"Create" does nothing', ("call-intake",)),
-    Kind(23, "cert_expiring", "config", "the terminals' certificate ends in days", ("secure-terminals",)),
-    Kind(24, "one_node_bad", "infra", "every other status or search fails", ("servers-alike",)),
-    Kind(25, "version_skew", "infra", "pages of one server miss their script", ("servers-alike",)),
-    Kind(26, "role_read_only", "config", "dispatchers cannot create incidents", ("shift-start", "call-intake")),
-    Kind(27, "role_no_grants", "config", "the board is blank for dispatchers", ("shift-start", "live-board")),
-    Kind(28, "recommend_flag_off", "config", "one agency is never recommended", ("recommend-agencies",)),
-    Kind(29, "geocode_wrong_town", "data", "an address lies in the other town", ("call-intake", "address-lookup")),
-    Kind(30, "geocode_null_island", "dependency", "an address lies at 0, 0", ("call-intake", "address-lookup")),
-    Kind(31, "hazard_missing", "data", "no warning of a known danger", ("premise-hazard",)),
-    Kind(32, "saved_filter_hides", "user", "one dispatcher's board hides incidents", ("second-board",)),
-    Kind(33, "wrong_unit_logon", "user", "another badge is logged on to the unit", ("unit-logon",)),
-    Kind(34, "password_expired", "user", "one dispatcher cannot log in", ("second-board", "shift-start")),
-    Kind(35, "session_dropped", "config", "dispatchers are logged out as they save", ("call-intake",)),
-    Kind(36, "notify_worker_dead", "infra", "crews are not told, the page says they were", ("crew-told",)),
+    _fault("avl_feed_stopped", "dependency", "units stand still on the map", "unit-positions", "background-jobs"),
+    _fault("avl_one_frozen", "infra", "one unit stands still on the map", "unit-positions"),
+    _fault("avl_clock_future", "data", "a position was measured in the future", "unit-positions"),
+    _fault("age_utc_offset", "code", "every position is two hours old", "unit-positions"),
+    _fault("status_not_saved", "code", "a status is confirmed and not stored", "unit-status", "second-call"),
+    _fault("status_lost_update", "code", "the slower of two writers wins unseen", "status-conflict"),
+    _fault("event_out_of_order", "code", "a board goes back to an older status", "unit-status"),
+    _fault("second_call_resets_status", "code", "a second call sends a unit on scene back", "second-call"),
+    _fault("stream_silent", "infra", "the board stays as it is", "live-board", "second-board"),
+    _fault("stream_no_worker", "infra", "live updates never begin", "live-board", "second-board"),
+    _fault("stream_role_filtered", "config", "dispatchers hear of nothing new", "second-board"),
+    _fault("search_no_index", "code", "search is slow", "records-search", "search-page"),
+    _fault("board_n_plus_one", "code", "the board costs more with every unit", "lean-answers"),
+    _fault("write_lock_periodic", "infra", "whatever is saved waits for a report", "incident-record"),
+    _fault("login_slow_auth", "dependency", "logging in takes 4 s", "live-board"),
+    _fault("search_cached", "config", "a new incident is not found", "records-search"),
+    _fault("board_wrong_sort", "code", "the most urgent incident does not stand first", "live-board"),
+    _fault("duplicate_incident", "code", "a repeated call is two incidents", "call-repeated"),
+    _fault("error_page_200", "code", "an incident's data is an error page", "call-intake", "incident-record"),
+    _fault("empty_200_schema_drift", "data", "nobody is found by name", "records-search", "search-page"),
+    _fault("reopen_recloses", "code", "a reopened incident closes itself", "incident-reopened"),
+    _fault("js_error_dead_button", "code", '"Create" does nothing', "call-intake"),
+    _fault("cert_expiring", "config", "the terminals' certificate ends in days", "secure-terminals"),
+    _fault("one_node_bad", "infra", "every other status or search fails", "servers-alike"),
+    _fault("version_skew", "infra", "pages of one server miss their script", "servers-alike"),
+    _fault("role_read_only", "config", "dispatchers cannot create incidents", "shift-start", "call-intake"),
+    _fault("role_no_grants", "config", "the board is blank for dispatchers", "shift-start", "live-board"),
+    _fault("recommend_flag_off", "config", "one agency is never recommended", "recommend-agencies"),
+    _fault("geocode_wrong_town", "data", "an address lies in the other town", "call-intake", "address-lookup"),
+    _fault("geocode_null_island", "dependency", "an address lies at 0, 0", "call-intake", "address-lookup"),
+    _fault("hazard_missing", "data", "no warning of a known danger", "premise-hazard"),
+    _fault("saved_filter_hides", "user", "one dispatcher's board hides incidents", "second-board"),
+    _fault("wrong_unit_logon", "user", "another badge is logged on to the unit", "unit-logon"),
+    _fault("password_expired", "user", "one dispatcher cannot log in", "second-board", "shift-start"),
+    _fault("session_dropped", "config", "dispatchers are logged out as they save", "call-intake"),
+    _fault("notify_worker_dead", "infra", "crews are not told, the page says they were", "crew-told"),
 )
 """The faults. ``/healthz`` answers 200 in all of them."""
 
@@ -200,7 +186,3 @@ class Switches:
         if change is not None and self.store is not None:
             for sql in change.begin if begins else change.end:
                 self.store.write(sql)
-
-
-Faults = Switches
-"""The switches of the faults."""

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from synthprobe_demo import units
-from synthprobe_demo.faults import Change, Faults
+from synthprobe_demo.faults import Change, Switches
 from synthprobe_demo.lookups import geocode, hazards
 from synthprobe_demo.store import Store, now
 
@@ -67,7 +67,7 @@ CHANGES = {
 }
 
 
-def board(store: Store, faults: Faults) -> list[dict[str, Any]]:
+def board(store: Store, faults: Switches) -> list[dict[str, Any]]:
     """Open incidents, most urgent first, then oldest first, each with its units."""
     order = "type, number DESC" if faults.hits("board_wrong_sort") else "priority, created_at, number"
     rows = store.all(f"SELECT * FROM incident WHERE {OPEN} ORDER BY {order}")
@@ -111,7 +111,7 @@ def get(store: Store, number: str) -> dict[str, Any] | None:
     }
 
 
-def create(store: Store, faults: Faults, given: dict[str, Any]) -> dict[str, Any]:
+def create(store: Store, faults: Switches, given: dict[str, Any]) -> dict[str, Any]:
     """Take a call; the same client token gives the same incident.
 
     Raises:
@@ -187,7 +187,7 @@ def close(store: Store, number: str, disposition: str, author: str) -> None:
     store.event("incident:close", number, f"{author} closed {number}: {disposition}")
 
 
-def reopen(store: Store, faults: Faults, number: str, author: str) -> None:
+def reopen(store: Store, faults: Switches, number: str, author: str) -> None:
     """Open a closed incident again."""
     forgets = "" if faults.hits("reopen_recloses") else "disposition = NULL, "
     store.write(
@@ -202,7 +202,7 @@ def close_disposed(store: Store) -> None:
     store.write(f"UPDATE incident SET status = 'Closed', closed_at = ? WHERE {OPEN} AND disposition IS NOT NULL", now())
 
 
-def change(store: Store, faults: Faults, number: str, given: dict[str, Any], author: str) -> None:
+def change(store: Store, faults: Switches, number: str, given: dict[str, Any], author: str) -> None:
     """Correct a description, a priority, or the address, which moves the incident.
 
     Raises:

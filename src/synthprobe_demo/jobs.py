@@ -52,17 +52,25 @@ def beats(store: Store, name: str) -> bool:
     return bool(store.write("UPDATE job SET beat_at = ? WHERE name = ? AND state = 'running'", now(), name))
 
 
-class Messages(threading.Thread):
-    """Delivers messages to crews, and keeps house.
+class Job(threading.Thread):
+    """Works in the background until `stop` is called.
 
     Args:
-        store: where messages wait.
+        store: what it works on.
     """
 
     def __init__(self, store: Store) -> None:
-        super().__init__(name="jobs", daemon=True)
+        super().__init__(daemon=True)
         self._store = store
         self._end = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._end.set()
+
+
+class Messages(Job):
+    """Delivers messages to crews, and keeps house."""
 
     def run(self) -> None:
         """Work until `stop` is called."""
@@ -75,12 +83,8 @@ class Messages(threading.Thread):
             incidents.close_disposed(self._store)
             beats(self._store, "housekeeping")
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._end.set()
 
-
-class Report(threading.Thread):
+class Report(Job):
     """The hourly report; it reads a snapshot, unless it was written to lock the tables.
 
     Args:
@@ -89,10 +93,8 @@ class Report(threading.Thread):
     """
 
     def __init__(self, store: Store, faults: Switches) -> None:
-        super().__init__(name="report", daemon=True)
-        self._store = store
+        super().__init__(store)
         self._faults = faults
-        self._end = threading.Event()
 
     def run(self) -> None:
         """Report until `stop` is called."""
@@ -109,5 +111,5 @@ class Report(threading.Thread):
 
     def stop(self) -> None:
         """End the thread."""
-        self._end.set()
+        super().stop()
         self._faults.switched.set()

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from synthprobe_demo import settings
-from synthprobe_demo.faults import Faults
+from synthprobe_demo.faults import Switches
 from synthprobe_demo.store import Store, now
 
 PING_S = 5.0
@@ -26,7 +26,7 @@ class Live:
         faults: may silence it, or confuse its order.
     """
 
-    def __init__(self, store: Store, faults: Faults) -> None:
+    def __init__(self, store: Store, faults: Switches) -> None:
         self._store = store
         self._faults = faults
 

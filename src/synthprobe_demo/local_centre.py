@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-from functools import partial
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
 from synthprobe.plugin.options import project_of, target_name, wants_journeys
-from synthprobe.tools import die_with_parent
 
 
 def is_served(base_url: str) -> bool:
@@ -36,16 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     target = target_name(config) or project.default_target
     if target != "demo" or config.getoption("base_url") or is_served(project.targets[target].base_url):
         return
-    centre = subprocess.Popen(
-        [sys.executable, "-m", "synthprobe_demo", "--port", "0"],
-        stdout=subprocess.PIPE,
-        preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM) if os.name == "posix" else None,
-    )
-    assert centre.stdout is not None
-    config.option.base_url = json.loads(centre.stdout.readline())["base_url"]
+    from synthprobe_demo.process import running_centre  # most sessions start none
 
-    def end() -> None:
-        centre.terminate()
-        centre.wait(timeout=10)
-
-    config.add_cleanup(end)
+    centre = ExitStack()
+    config.option.base_url = centre.enter_context(running_centre()).base_url
+    config.add_cleanup(centre.close)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from synthprobe_demo import settings
-from synthprobe_demo.faults import Change, Faults
+from synthprobe_demo.faults import Change, Switches
 from synthprobe_demo.store import Store
 
 CHANGES = {
@@ -46,7 +46,7 @@ class UpstreamDown(Exception):
     """The geocoder did not answer."""
 
 
-def _ask_geocoder(store: Store, faults: Faults, text: str) -> list[dict[str, Any]]:
+def _ask_geocoder(store: Store, faults: Switches, text: str) -> list[dict[str, Any]]:
     if faults.hits("geocode_null_island"):
         raise UpstreamDown
     return store.all(
@@ -56,7 +56,7 @@ def _ask_geocoder(store: Store, faults: Faults, text: str) -> list[dict[str, Any
     )
 
 
-def geocode(store: Store, faults: Faults, text: str) -> list[dict[str, Any]]:
+def geocode(store: Store, faults: Switches, text: str) -> list[dict[str, Any]]:
     """Places an address may be, exact ones first."""
     try:
         return _ask_geocoder(store, faults, text)
@@ -82,7 +82,7 @@ class Search:
         decoys: may make it almost slow.
     """
 
-    def __init__(self, store: Store, faults: Faults, decoys: Faults) -> None:
+    def __init__(self, store: Store, faults: Switches, decoys: Switches) -> None:
         self._store = store
         self._faults = faults
         self._decoys = decoys

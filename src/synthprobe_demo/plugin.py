@@ -12,11 +12,8 @@ from synthprobe_demo.process import running_centre
 @hookimpl
 def synthprobe_drill() -> DrillPlan:
     """The 36 faults of the dispatch centre and its 9 decoys."""
-    faults = [
-        Fault(name=kind.name, cause=kind.cause, summary=kind.summary, noticed_by=kind.noticed_by) for kind in KINDS
-    ]
     decoys = [Fault(name=name, cause=None, summary=summary) for name, summary in DECOYS.items()]
-    return DrillPlan(target="demo", faults=(*faults, *decoys), start=running_centre)
+    return DrillPlan(target="demo", faults=(*KINDS, *decoys), start=running_centre)
 
 
 @hookimpl

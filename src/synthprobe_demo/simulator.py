@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from datetime import UTC, datetime, timedelta
 
 from synthprobe_demo import incidents, jobs
@@ -35,7 +34,7 @@ CHANGES = {
 }
 
 
-class Simulator(threading.Thread):
+class Simulator(jobs.Job):
     """Drives until `stop` is called.
 
     Args:
@@ -43,9 +42,7 @@ class Simulator(threading.Thread):
     """
 
     def __init__(self, store: Store) -> None:
-        super().__init__(name="simulator", daemon=True)
-        self._store = store
-        self._end = threading.Event()
+        super().__init__(store)
         self._chance = random.Random(4)
 
     def run(self) -> None:
@@ -59,10 +56,6 @@ class Simulator(threading.Thread):
                     self._drive()
             if tick % 20 == 0:
                 incidents.close_leftovers(self._store, (datetime.now(UTC) - LEFTOVER_AGE).isoformat())
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._end.set()
 
     def _pass_on(self) -> None:
         for row in self._store.all("SELECT rowid AS id, * FROM position_report ORDER BY rowid"):

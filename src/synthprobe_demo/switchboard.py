@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 
+from synthprobe.environment import cache_folder
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe_demo.faults import DECOYS, NAMES
 
@@ -50,7 +51,7 @@ def switched_on() -> set[str]:
 
 
 def _place() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synthprobe" / "dispatch-centre.json"
+    return cache_folder() / "dispatch-centre.json"
 
 
 def _ask(method: str, path: str, entries: dict[str, Any] | None = None) -> Any:

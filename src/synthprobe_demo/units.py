@@ -8,7 +8,7 @@ from math import cos, hypot, radians
 from typing import Any
 
 from synthprobe_demo import settings
-from synthprobe_demo.faults import Change, Faults
+from synthprobe_demo.faults import Change, Switches
 from synthprobe_demo.store import Store, now
 
 STATUSES = {
@@ -34,7 +34,7 @@ def public(row: dict[str, Any], *, zone_s: int = 0) -> dict[str, Any]:
     return shown
 
 
-def listed(store: Store, faults: Faults) -> list[dict[str, Any]]:
+def listed(store: Store, faults: Switches) -> list[dict[str, Any]]:
     """Every unit."""
     zone_s = 7200 if faults.hits("age_utc_offset") else 0
     return [public(row, zone_s=zone_s) for row in store.all("SELECT * FROM unit ORDER BY id")]
@@ -64,7 +64,7 @@ def log_off(store: Store, id: str, account: str) -> dict[str, Any] | None:
 
 
 def set_status(
-    store: Store, faults: Faults, id: str, status: str, author: str, *, version: int | None = None
+    store: Store, faults: Switches, id: str, status: str, author: str, *, version: int | None = None
 ) -> dict[str, Any] | None:
     """A unit reports what it does; the answer is the unit as it is now, or nothing when its version has moved on.
 

@@ -15,7 +15,7 @@ import requests
 
 from synthprobe import eventually
 from synthprobe_demo.accounts import USERS
-from synthprobe_demo.faults import DECOYS, KINDS, NAMES
+from synthprobe_demo.faults import DECOYS, NAMES
 
 PASSWORDS = {name: password for name, _, password, _ in USERS}
 LANE = "1 Probe Lane"
@@ -283,7 +283,7 @@ SHORTER = {"login_slow_auth": 1200, "write_lock_periodic": 1500}
 
 def test_every_fault_is_tried():
     assert list(CHECKS) == list(NAMES)
-    assert [kind.number for kind in KINDS] == list(range(1, 37))
+    assert len(CHECKS) == 36
 
 
 @pytest.mark.parametrize("name", CHECKS)
