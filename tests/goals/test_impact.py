@@ -25,12 +25,11 @@ def query(name: str, journey: str, mean_ms: float, **more) -> OperationTotal:
     )
 
 
-def snapshot(minutes: int, *rows: tuple[str, str, int, float], reset: int | None = 0, evictions: int = 0) -> Snapshot:
+def snapshot(minutes: int, *rows: tuple[str, str, int, float], reset: int | None = 0) -> Snapshot:
     return Snapshot(
         at=NOON + timedelta(minutes=minutes),
         counters=tuple(StatementCounter(id=id, text=text, calls=calls, total_ms=ms) for id, text, calls, ms in rows),
         reset_at=None if reset is None else NOON + timedelta(minutes=reset),
-        evictions=evictions,
     )
 
 
@@ -131,7 +130,7 @@ def test_statements_the_database_forgot_are_shown_as_other():
     seen = [
         snapshot(0, ("1", "select a", 0, 0.0), ("2", "select b", 0, 0.0)),
         snapshot(10, ("1", "select a", 10, 10.0), ("2", "select b", 7, 70.0)),
-        snapshot(20, ("1", "select a", 20, 20.0), evictions=1),
+        snapshot(20, ("1", "select a", 20, 20.0)),
     ]
     assert {
         statement_total.name: (statement_total.calls, statement_total.total_ms)

@@ -140,7 +140,6 @@ def test_a_store_of_the_first_revision_is_brought_up_to_date_without_loss(first_
             (0, 1, 400, 0),
             (0, 1, 400, 1),
         ]
-        assert all(abs(year.p95_ms - 400) < 400 * 0.03 for year in years)
         operations = history.operations("demo", START.replace(year=2025), START.replace(year=2027))
         assert {(operation.step, operation.name, operation.calls, operation.total_ms) for operation in operations} == {
             ("step 0", "db query 0", 8, 800),

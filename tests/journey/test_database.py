@@ -80,7 +80,6 @@ def test_statements_the_database_had_to_forget_become_other(server, work):
         for _ in range(4):
             work.execute(f"select {', '.join(['id'] * number)} from unit")
     second = collect(server.url())
-    assert second.evictions > first.evictions
     found = totals(before, first, second)
     assert "select id, ? from unit" not in found
     assert found[OTHER].calls >= 3

@@ -27,7 +27,6 @@ from synthprobe.history.database import (
     to_ms,
     upsert,
 )
-from synthprobe.history.rollups import quantile_us
 from synthprobe.history.rows import SeriesKey, insert_new, journey_numbers, series_numbers
 from synthprobe.records.history import OWN, JudgedSlot, StepSample
 from synthprobe.records.incident import Observation
@@ -311,22 +310,13 @@ def read_series(
     for table, span in _SPANS:
         wanted = (table.c.series_no.in_(numbers), table.c.at >= to_ms(since) - span * 1000)
         for row in connection.execute(select(table).where(*wanted)).mappings():
-            if table is STEPS:
-                total = least = most = p95 = row["duration_us"]
-            else:
-                total, least, most = row["total_us"], row["min_us"], row["max_us"]
-                p95 = quantile_us(row["sketch"], 0.95)
             found[numbers[row["series_no"]]].append(
                 StepSample(
                     at=from_ms(row["at"]),
                     span_s=span,
                     count=row.get("count", 1),
                     failed=row["failed"],
-                    total_ms=total / 1000,
-                    over_budget_ms=(row["over_us"] or 0) / 1000,
-                    min_ms=least / 1000,
-                    max_ms=most / 1000,
-                    p95_ms=p95 / 1000,
+                    total_ms=row["duration_us" if table is STEPS else "total_us"] / 1000,
                 )
             )
     return {step: sorted(samples, key=lambda sample: sample.at) for step, samples in found.items()}

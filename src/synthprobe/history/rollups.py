@@ -78,17 +78,6 @@ def slowest_us(counts: Counter[int], most: int) -> list[float]:
     return found
 
 
-def quantile_us(data: bytes, share: float) -> float:
-    """The duration that a share of the measurements stay under."""
-    counts = decode(data)
-    rank = max(1, math.ceil(share * counts.total()))
-    for number in sorted(counts):
-        rank -= counts[number]
-        if rank <= 0:
-            return math.exp(number * _GROWTH)
-    return 0.0
-
-
 _HOUR, _DAY = 3_600_000, 86_400_000
 _ROWS, _GROUPS = 2000, 500  # read and written at a time
 _KEPT_PLANS = 2  # days: each holds all journeys

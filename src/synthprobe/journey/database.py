@@ -30,7 +30,7 @@ def collect(url: str, *, now: datetime | None = None) -> Snapshot:
             rows: list[Any] = connection.execute(_ROWS).fetchall()
             hidden = sum(row[0] is None for row in rows)
             name: Any = connection.execute("select current_database()").fetchone()
-            info: Any = connection.execute("select stats_reset, dealloc from pg_stat_statements_info").fetchone()
+            info: Any = connection.execute("select stats_reset from pg_stat_statements_info").fetchone()
     except psycopg.Error as error:
         raise _sentence(error) from None
     if hidden:
@@ -46,7 +46,6 @@ def collect(url: str, *, now: datetime | None = None) -> Snapshot:
             for row in rows
         ),
         reset_at=info[0].astimezone(UTC) if info and info[0] else None,
-        evictions=info[1] if info else 0,
         database=name[0],
     )
 

@@ -35,7 +35,6 @@ class StepSample(Struct, frozen=True, kw_only=True):
 
     Attributes:
         span_s: seconds the sample stands for; 0 for a single measurement.
-        p95_ms: time that 19 of 20 stay under, milliseconds, within 3 %.
     """
 
     at: datetime
@@ -43,10 +42,6 @@ class StepSample(Struct, frozen=True, kw_only=True):
     count: int
     failed: int
     total_ms: float
-    over_budget_ms: float
-    min_ms: float
-    max_ms: float
-    p95_ms: float
 
 
 class OperationSum(Struct, frozen=True, kw_only=True):

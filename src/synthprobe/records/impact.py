@@ -130,14 +130,12 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     Attributes:
         reset_at: since when it counts, UTC, if it says so.
-        evictions: how often it had to forget a statement since then.
         database: its name; empty when it was not recorded.
     """
 
     at: datetime
     counters: tuple[StatementCounter, ...]
     reset_at: datetime | None = None
-    evictions: int = 0
     database: str = ""
 
 
