@@ -1,5 +1,8 @@
 """A Playwright that a journey or its project starts itself is held and recorded, however it ends."""
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -103,3 +106,19 @@ def test_what_was_seen_when_it_broke_is_kept(ran, name):
 def test_it_goes_nowhere_else(ran):
     assert not ran.arrived
     assert "allowed_hosts" in result_of(ran, "test_astray").failure.message
+
+
+def test_no_page_is_opened_without_the_guardrails_that_a_bad_secret_keeps_from_being_made(project):
+    project.configure(
+        "http://127.0.0.1:9",
+        '[targets.demo.proxy]\naddress = "http://127.0.0.1:9"\nuser = "u"\nsecret = "way"\n'
+        '[targets.demo.secrets]\nway = "env:WAY"\n',
+    )
+    project.journeys("def test_first(page):\n    page.goto('/')\ndef test_next(page):\n    page.goto('/')\n")
+    command = [sys.executable, "-m", "synthprobe", "run", "--json"]
+    done = subprocess.run(
+        command, cwd=project.root, capture_output=True, text=True, timeout=100, env={**os.environ, "WAY": "short"}
+    )
+    causes = [judged["cause"] for judged in json.loads(done.stdout)["journeys"]]
+    assert len(causes) == 2
+    assert all("credentials" in cause and "is shorter than" in cause for cause in causes), causes

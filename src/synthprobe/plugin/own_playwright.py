@@ -41,9 +41,8 @@ class OwnPlaywright:
             if threading.current_thread() is not threading.main_thread():
                 return self._session.browsers.hold(start(starting))
             if self._shared is None or not self._is_alive():
-                self._shared = start(starting)
+                self._shared = self._started(start, end, starting)
                 self._ask, self._end = self._shared.request.new_context, lambda: end(starting)
-                self._session.browsers.hold(self._shared)
             own = copy.copy(self._shared)
             own.stop = lambda: end_shared(starting)  # type: ignore[method-assign]
             self._holders[id(starting)] = starting
@@ -62,6 +61,15 @@ class OwnPlaywright:
                 self._end()
 
         manager.__enter__, manager.__exit__ = start_shared, end_shared  # type: ignore[method-assign]
+
+    def _started(self, start: Callable[..., Playwright], end: Callable[..., None], starting: Any) -> Playwright:
+        """One that is held to the guardrails; where it cannot be held, none."""
+        made = start(starting)
+        try:
+            return self._session.browsers.hold(made)
+        except BaseException:
+            end(starting)
+            raise
 
     def _is_alive(self) -> bool:
         try:
