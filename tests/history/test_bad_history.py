@@ -2,9 +2,12 @@
 
 import gzip
 import json
+import os
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -215,3 +218,21 @@ def test_a_run_of_which_nothing_was_timed_is_remembered_and_no_alarm(project):
     done = project.judge(replace(made, journeys=(replace(judged, results=(blank,)),)))
     assert outcomes(done) == ["passed"]
     assert set(project.states()) >= {KEY}
+
+
+def test_the_address_that_a_provider_prints_is_taken_and_what_is_none_is_told_with_one_that_is(project, postgresql):
+    (project.root / "synthprobe.toml").write_text(
+        '[history]\nurl = "env:PLACE"\n[targets.demo]\nbase_url = "http://127.0.0.1:9"\n'
+    )
+
+    def doctor(place: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "synthprobe", "doctor", "history"]
+        environ = {**os.environ, "PLACE": place}
+        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, env=environ)
+        return done.returncode, done.stdout
+
+    assert doctor(postgresql.replace("postgresql+psycopg:", "postgres:"))[0] == 0
+    code, told = doctor("mysql://me@host/x")
+    assert (code, "sqlite:///PATH or postgresql://HOST/DATABASE was expected" in told) == (1, True), told
+    code, told = doctor("postgres://me@127.0.0.1:1/x")
+    assert (code, "Connection refused. Is the server" in told, "?." in told) == (1, True, False), told

@@ -204,7 +204,7 @@ def test_what_two_machines_did_to_an_incident_apart_from_each_other_is_one_recor
     with opened("postgresql+psycopg://tester@127.0.0.1:1/x", here) as history:
         known = history.incident(first.id)
         assert known == first, "what the shared store said last is known without it"
-        ours = replace(known, state="acknowledged", acknowledged_by="first-line", events=(taken,))
+        ours = replace(known, state="acknowledged", acknowledged_by="first-line", occurrences=2, events=(taken,))
         history.put_incident(ours)
         assert history.incidents("demo") == [ours]
     with opened(postgresql, there) as history:
@@ -213,7 +213,7 @@ def test_what_two_machines_did_to_an_incident_apart_from_each_other_is_one_recor
     for folder in (here, there):
         with opened(postgresql, folder) as history:
             (known,) = history.incidents("demo")
-        assert (known.state, known.acknowledged_by, known.occurrences) == ("acknowledged", "first-line", 2)
+        assert (known.state, known.acknowledged_by, known.occurrences) == ("acknowledged", "first-line", 3)
         assert (known.title, known.owner, set(known.events)) == ("Journey 0 still fails", "desk", {taken, seen})
     with opened("postgresql+psycopg://tester@127.0.0.1:1/x", here) as history:
         assert history.incidents("demo") == [known]

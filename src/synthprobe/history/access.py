@@ -137,12 +137,13 @@ class Access:
         self.note(reason)
 
     def _why(self, error: DBAPIError) -> str:
-        message = " ".join(str(error.orig).split()).rstrip(".")
+        lines = filter(None, (line.strip().rstrip(".") for line in str(error.orig).splitlines()))
+        message = ". ".join(lines)
         if isinstance(error, OperationalError) and "locked" in message:
             return f"The history {self.place} is locked by another program; it was tried for 5 s."
         if (path := self.sqlite_path) and (full := _no_room(path)):
             message = full
-        return f"The history {self.place} cannot be reached: {message}."
+        return f"The history {self.place} cannot be reached: {message}{'' if message.endswith('?') else '.'}"
 
     def _is_damage(self, error: DBAPIError) -> bool:
         code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
@@ -264,9 +265,9 @@ def _damage(path: Path) -> str:
             head = file.read(100)
     except OSError:
         return ""
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists() and wal.stat().st_size:
-        return ""  # the file is behind its journal; SQLite itself will say
+    with contextlib.suppress(OSError):  # whoever was the last to close the file took its journal away
+        if path.with_name(path.name + "-wal").stat().st_size:
+            return ""  # the file is behind its journal; SQLite itself will say
     if not size:
         return "it was empty"
     if not head.startswith(b"SQLite format 3\x00") or len(head) < 100:

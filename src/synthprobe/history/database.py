@@ -36,7 +36,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.errors import HistoryError
-from synthprobe.history.address import wrong_with
+from synthprobe.history.address import EXPECTED, wrong_with
 from synthprobe.tools import needs
 
 REVISIONS = ("0003", "0007")
@@ -258,7 +258,7 @@ def make_engine(url: str) -> Engine:
             event.listen(engine, "do_connect", _connect_in_time)
             return engine
     except (ArgumentError, NoSuchModuleError, ValueError):
-        wrong = wrong or "postgresql+psycopg://USER@HOST/DATABASE was expected."
+        wrong = wrong or EXPECTED
     raise HistoryError(f"The history's url cannot be used. {wrong} Correct [history] url.")
 
 

@@ -234,7 +234,9 @@ def merged(base: Incident | None, ours: Incident, theirs: Incident) -> Incident:
             "blocked": tuple(dict.fromkeys((*theirs.blocked, *ours.blocked))),
             "evidence": tuple(dict.fromkeys((*theirs.evidence, *ours.evidence))),
             "last_seen_at": max(ours.last_seen_at, theirs.last_seen_at),
-            "occurrences": max(ours.occurrences, theirs.occurrences),
+            "occurrences": max(ours.occurrences, theirs.occurrences)
+            if base is None
+            else ours.occurrences + theirs.occurrences - base.occurrences,
             "flapping": ours.flapping or theirs.flapping,
             "events": _joined(ours.events, theirs.events),
         },
