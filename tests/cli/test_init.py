@@ -86,6 +86,8 @@ def test_a_site_of_an_authority_of_ones_own_is_seen_with_the_variables_of_the_ma
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.pem("localhost"))
     site.socket = context.wrap_socket(site.socket, server_side=True)
+    unseen = synthprobe(tmp_path, "init", "unseen", "--base-url", f"https://localhost:{site.server_port}")
+    assert "signed by an authority that is not known here" in " ".join(unseen.stdout.split())
     monkeypatch.setenv("SSL_CERT_FILE", os.fspath(authority.file))
     made = synthprobe(tmp_path, "init", "watch", "--base-url", f"https://localhost:{site.server_port}")
     assert 'title "Orchard shop"; heading "Apples and pears"; data at /stock.json' in made.stdout, made.stdout

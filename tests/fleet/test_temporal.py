@@ -44,12 +44,12 @@ def server(tmp_path_factory):
 class Slot:
     """A shop on a target of its own, whose first requests wait, and the slot of it that Temporal has begun."""
 
-    def __init__(self, server, folder: Path, waiting: int) -> None:
+    def __init__(self, server, folder: Path, waiting: int, journey: str = JOURNEY) -> None:
         self.folder, self._server = folder, server
         self.shop = WaitingShop(waiting)
         self.target = f"shop{self.shop.port}"
         (folder / "journeys").mkdir()
-        (folder / "journeys" / "test_shop.py").write_text(JOURNEY)
+        (folder / "journeys" / "test_shop.py").write_text(journey)
         (folder / "synthprobe.toml").write_text(
             f"default_target = '{self.target}'\ninterval_s = 86400\n[targets.{self.target}]\n"
             f"base_url = '{self.shop.url}'\nlocations = ['fra']\ntimeout_s = 100\n"
@@ -121,6 +121,14 @@ def test_a_worker_that_temporal_cannot_reach_ends_its_part_and_nobody_does_it_ag
             slot.shop.may_answer[0].set()
             assert slot.judged()["outcome"] == "passed"
     assert len(slot.shop.requests) == 1
+
+
+def test_a_part_of_which_nothing_could_be_seen_is_a_line_of_the_worker(server, tmp_path):
+    slot = Slot(server, tmp_path, waiting=0, journey="def test_buy(secrets):\n    secrets['gone']\n")
+    log = tmp_path / "worker.log"
+    with slot.worker("worker"):
+        eventually(lambda: "exit code 3: From fra nothing of" in " ".join(log.read_text().split()), within="90s")
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_server_that_is_not_there_is_a_sentence(tmp_path):

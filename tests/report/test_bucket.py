@@ -123,6 +123,14 @@ def test_credentials_that_are_refused_are_a_sentence_without_them(place, tmp_pat
     assert not [value for value in (*wrong.values(), "hush-hush-7") if value in str(refused.value)]
 
 
+def test_credentials_that_are_missing_are_told(place, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ReportError, match="No credentials stand in the environment.*Set those that the store's own"):
+        published(place, written(tmp_path, "run"))
+
+
 def test_a_place_that_refuses_strangers_is_private(place, tmp_path):
     assert published(place, written(tmp_path, "run"), must_be_private=True) is not None
 

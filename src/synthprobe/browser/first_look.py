@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from synthprobe.browser.installation import find_browser
 from synthprobe.errors import ToolError
+from synthprobe.evidence.failure import certificate_fault
 from synthprobe.journey.deadline import BoundedAdapter, deadline
 from synthprobe.journey.session import fault_of_proxy
 from synthprobe.journey.trust import bundle, trusting_home
@@ -72,7 +73,8 @@ def look_at(address: str, environ: Mapping[str, str], *, proxy: Proxy | None = N
             answer = session.get(address)
         except requests.RequestException as error:
             fault = fault_of_proxy(proxy, error, address) if proxy is not None else None
-            trouble = fault.text if fault else f"It did not answer ({type(error).__name__})."
+            trouble = certificate_fault(str(error)) or f"It did not answer ({type(error).__name__})."
+            trouble = fault.text if fault else trouble
             return Site(origin=given.origin, path=given.path, trouble=trouble)
     arrived = urlsplit(answer.url)
     origin = f"{arrived.scheme}://{arrived.netloc}"

@@ -150,9 +150,9 @@ def worker(
         seen_from = len(chosen.locations)
         open_console().print(f"Schedule {name}: every {project.config.interval_s} s, {parts} parts from {seen_from}.")
     if capacity:
-        commands = temporal.Commands(project.root, location, base_url)
-        at_once = counted(capacity, "part")
-        open_console(stderr=True).print(f"Worker at {location}: up to {at_once} at once, from {place}.")
+        console, at_once = open_console(stderr=True), counted(capacity, "part")
+        commands = temporal.Commands(project.root, location, base_url, console.print)
+        console.print(f"Worker at {location}: up to {at_once} at once, from {place}.")
         _asked(temporal.work(place, namespace, commands, location, capacity, metrics), place)
     _leave(0)
 

@@ -83,7 +83,7 @@ def look(
         folder, verdict = run_journeys(project, target, order, watching=watching)
         look_again = functools.partial(run_again, project, target, order, folder, until)
         verdict = pipeline.after_part(project, folder, verdict, place, state.token, look_again=look_again)
-    return replace(_stored(project, lease.state, plan), folder=folder, verdict=verdict)
+    return replace(_stored(project, lease.state, plan, verdict), folder=folder, verdict=verdict)
 
 
 def _wrong_with(project: Project, plan: Plan, index: PartIndex, digest: str, left_s: float) -> str:
@@ -120,7 +120,7 @@ def _leased(fleet: Fleet, place: Place) -> tuple[PartState, bool]:
         time.sleep(_POLL_S)
 
 
-def _stored(project: Project, state: PartState, plan: Plan) -> Done:
+def _stored(project: Project, state: PartState, plan: Plan, verdict: Verdict) -> Done:
     """Whether what was found arrived, and counts."""
     place = state.place
     try:
@@ -131,6 +131,9 @@ def _stored(project: Project, state: PartState, plan: Plan) -> Done:
         return Done(code=3, why=f"{_named(place, plan)} was looked at. {waits} {error}")
     if known.token != state.token:
         return Done(code=0, why=f"{_named(place, plan)} {_whose(known)}: it was overtaken here and does not count.")
+    if known.done_at is None and pipeline.seen_by(verdict, place, state.token).final:
+        why = " ".join((f"{_named(place, plan)} was looked at, and what was seen did not arrive.", *verdict.notes[-1:]))
+        return Done(code=3, why=why)
     if known.done_at is None:
         return Done(code=3, why=f"From {place.location or 'here'} nothing of {_named(place, plan)} could be seen.")
     return Done(code=0, why=f"{_named(place, plan)} is handed over; `synthprobe run --conclude` judges the slot.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -59,8 +61,8 @@ class PartOrder:
 class Commands:
     """The activities: each is a command of synthprobe, in a process of its own, in the project of the worker."""
 
-    def __init__(self, root: Path, location: str, base_url: str | None = None) -> None:
-        self._root = root
+    def __init__(self, root: Path, location: str, base_url: str | None, log: Callable[[str], None]) -> None:
+        self._root, self._log = root, log
         self._here = ["--location", location, *(["--base-url", base_url] if base_url else [])]
 
     @activity.defn(name="plan")
@@ -102,7 +104,9 @@ class Commands:
         if child.returncode not in allowed:
             line = next((text for text in reversed((out + errors).splitlines()) if text.strip()), "it said nothing")
             may_repeat = child.returncode == _MAY_TRY_AGAIN or child.returncode < 0  # type: ignore[operator]
-            raise ApplicationError(f"exit code {child.returncode}: {line}", non_retryable=not may_repeat)
+            why = f"exit code {child.returncode}: {line}"
+            self._log(f"synthprobe {shlex.join(words)}: {why}")
+            raise ApplicationError(why, non_retryable=not may_repeat)
         return out
 
 
@@ -179,6 +183,7 @@ async def work(address: str, namespace: str, commands: Commands, location: str, 
     runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=metrics) if metrics else None))
     client = await Client.connect(address, namespace=namespace, runtime=runtime)
     drain = timedelta(seconds=240)
+    logging.getLogger(activity.__name__).setLevel(logging.ERROR)  # what a command ended with is a line
     async with AsyncExitStack() as stack:
         queues: tuple[tuple[str, dict[str, Any], list[Callable[..., Any]]], ...] = (
             (QUEUE, {"workflows": [SlotWorkflow]}, [commands.plan, commands.conclude]),

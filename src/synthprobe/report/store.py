@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PACKED = ("text/", "application/json", "application/javascript", "image/svg+xml")
 _PAYS_FROM = 1_400  # bytes: below it an answer is one packet anyway
 _TRIES = 2
+_OF_THE_CLOUD = ("169.254.169.254", "/latest/api/token")
+"""What an address has at which clouds give their machines credentials."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -273,6 +275,12 @@ class BucketStore:
         except Exception as error:
             if isinstance(error, through):
                 raise
+            if any(part in str(error) for part in _OF_THE_CLOUD):
+                raise ReportError(
+                    f"At {self.shown} this could not be done: {doing}. No credentials stand in the environment, so the "
+                    "cloud that this machine might belong to was asked for some, and gave none. Set those that the "
+                    f"store's own tools use, AWS_ACCESS_KEY_ID and its like. ({_first(error)})"
+                ) from None
             raise ReportError(
                 f"At {self.shown} this could not be done: {doing}. {_first(error)} Check that it is reached "
                 "from here and has room."
