@@ -232,7 +232,7 @@ def test_the_address_that_a_provider_prints_is_taken_and_what_is_none_is_told_wi
         return done.returncode, done.stdout
 
     assert doctor(postgresql.replace("postgresql+psycopg:", "postgres:"))[0] == 0
-    code, told = doctor("mysql://me@host/x")
-    assert (code, "sqlite:///PATH or postgresql://HOST/DATABASE was expected" in told) == (1, True), told
-    code, told = doctor("postgres://me@127.0.0.1:1/x")
-    assert (code, "Connection refused. Is the server" in told, "?." in told) == (1, True, False), told
+    code, output = doctor("mysql://me@host/x")
+    assert (code, "sqlite:///PATH or postgresql://HOST/DATABASE was expected" in output) == (1, True), output
+    code, output = doctor("postgres://me@127.0.0.1:1/x")
+    assert (code, "Connection refused. Is the server" in output, "?." in output) == (1, True, False), output
