@@ -1,12 +1,14 @@
 """How often what triage says is so, on real systems that it had never seen: what their journeys recorded, the truth.
 
-    python benchmarks/first_sight.py [--verbose] [--pairs N]
+    python benchmarks/first_sight.py [--verbose] [--pairs N] [--runs N]
 
 Each line of `first_sight.jsonl.gz` is a situation of a real system that was broken by real means: the verdict of one
 run of its journeys without what triage wrote, what is usual there, the classes that are true, what no sentence may
 say, all written down before triage was run, and what it then said first. Prints that score and the one of now, by
 system. With ``--pairs`` also that of so many pairs of each system: of two situations with one cause each a run is put
-together in which both are there, as what a journey shows of the first hides the second.
+together in which both are there, as what a journey shows of the first hides the second. With ``--runs`` two runs are
+put together, five minutes apart: N times of each system one cause is mended when another begins; and of each cause
+every journey in turn shows it alone before all do.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import foreign_failures
@@ -30,7 +33,9 @@ from rich.console import Console
 from rich.table import Table
 
 from synthprobe.firstline.naming import explain, name_incidents
+from synthprobe.records.incident import Incident, Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.observations import observe
 from synthprobe.triage.usual import Occurrence
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.words import explanation
@@ -49,6 +54,8 @@ SHOWN = {
     "could not look": "blind",
 }
 """Figures, and what each is called above its column."""
+MANY = 2
+"""Journeys that a cause spreads over at least."""
 RECORDS = Path(__file__).with_name("first_sight.jsonl.gz")
 
 
@@ -136,6 +143,58 @@ def pairs(every: Sequence[Situation], of_each: int) -> Iterator[Situation]:
                 verdict=replace(a.verdict, journeys=judged),
                 parts={id: s.name for id, s in of.items() if id in s.broken},
             )
+
+
+def following(every: Sequence[Situation], of_each: int) -> Counter[str]:
+    """Of a cause that begins when another is mended: whether its journeys are put into the incidents before."""
+    drawn, sums = random.Random(20261129), Counter[str]()
+    alone = [s for s in every if not s.parts and s.broken]
+    for system in dict.fromkeys(s.system for s in alone):
+        chosen = [s for s in alone if s.system == system]
+        both = [(a, b) for a in chosen for b in chosen if a is not b and a.journeys == b.journeys]
+        for a, b in drawn.sample(both, min(of_each, len(both))):
+            before, then = _in_a_row(a, b)
+            new = then.keys() - before.keys()
+            sums["second causes"] += 1
+            sums["opens nothing"] += not new
+            sums["in part in an incident before"] += bool(new) and any(
+                then[id].last_seen_at > before[id].last_seen_at for id in before
+            )
+    return sums
+
+
+def spreading(every: Sequence[Situation]) -> Counter[str]:
+    """Of a cause that one journey shows first and then all: incidents, beside those where all show it at once."""
+    sums = Counter[str]()
+    for situation in every:
+        if situation.parts or len(situation.broken) < MANY:
+            continue
+        at_once = {judgement.incident for judgement in situation.named() if judgement.incident}
+        for first in sorted(situation.broken):
+            shown = (j for j in situation.verdict.journeys if j.journey.id not in situation.broken - {first})
+            alone = replace(situation, verdict=replace(situation.verdict, journeys=tuple(shown)))
+            sums["times"] += 1
+            sums["incidents at once"] += len(at_once)
+            sums["incidents"] += len(_in_a_row(alone, situation)[1])
+    return sums
+
+
+def _in_a_row(*situations: Situation) -> tuple[dict[str, Incident], ...]:
+    """The incidents after each of several runs."""
+    after: list[dict[str, Incident]] = []
+    seen: dict[str, tuple[Observation, ...]] = {}
+    for slot, situation in enumerate(situations):
+        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=5 * slot)
+        run = replace(situation.verdict.run, id=f"run-{slot}", slot=slot, started_at=at)
+        verdict = replace(situation.verdict, run=run, finished_at=at)
+        usual = {journey: dict(rows) for journey, rows in situation.usual.items()}
+        explained = explain(verdict, (), Isolation(), usual=usual)
+        known = tuple(after[-1].values()) if after else ()
+        named = name_incidents(explained, (), known, seen, at, Isolation(), usual=usual)
+        after.append({incident.id: incident for incident in named.incidents})
+        for observation in observe(explained, usual=usual):
+            seen[observation.journey] = (*seen.get(observation.journey, ()), observation)
+    return tuple(after)
 
 
 def now(situation: Situation, judgement: JourneyVerdict) -> First:
@@ -236,6 +295,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--verbose", action="store_true", help="print what is said of each")
     parser.add_argument("--pairs", type=int, default=0, help="so many pairs of situations of each system, too")
+    parser.add_argument("--runs", type=int, default=0, help="so many causes of each system after another, too")
     given = parser.parse_args(arguments)
     every = list(situations())
     for situation in every:
@@ -262,6 +322,9 @@ def main(arguments: Sequence[str]) -> int:
         for system, counted in sums.items():
             table.add_row(system, *(str(counted[figure]) for figure in SHOWN))
         Console().print(table)
+    if given.runs:
+        for name, sums in (("mended, and another began", following(every, given.runs)), ("spread", spreading(every))):
+            print(f"{name}: " + ", ".join(f"{what} {n}" for what, n in sums.items()))
     return 1 if today["all"]["wrong"] or today["all"]["not so"] else 0
 
 

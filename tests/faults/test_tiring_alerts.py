@@ -104,6 +104,21 @@ def test_what_is_taken_is_silent_until_it_is_worse_or_the_time_has_passed():
     assert "nobody has it" in late.body
 
 
+def test_an_incident_that_breaks_three_times_as_many_journeys_as_were_told_is_told_again():
+    desk, search = Desk(), ("search",)
+    taken = {"state": "acknowledged", "acknowledged_by": "engineer"}
+    desk.hears([incident(journeys=search)], NOW)
+    assert desk.hears([incident(journeys=(*search, "log-in"), **taken)], NOW + HOUR / 6) == []
+    (worse,) = desk.hears([incident(journeys=(*search, "log-in"), blocked=("board",), **taken)], NOW + HOUR / 3)
+    assert worse.title.startswith("Worse: PAGE")
+    assert "(+1 journey)" in worse.title
+    assert "Blocked by it: board" in worse.body
+    many = (*search, "log-in", *map(str, range(5)))
+    assert desk.hears([incident(journeys=many, blocked=("board",), **taken)], NOW + HOUR / 2) == []
+    (more,) = desk.hears([incident(journeys=(*many, "map"), blocked=("board",), **taken)], NOW + HOUR)
+    assert more.title.startswith("Worse: PAGE")
+
+
 def test_a_page_that_ends_and_comes_back_is_told_and_its_next_end_only_after_some_quiet():
     desk = Desk()
 

@@ -131,10 +131,14 @@ def test_other_words_at_the_same_step_are_the_same_incident():
     (incident,) = monitor.all.values()
     assert incident.occurrences == 2
     assert "with other words" in incident.events[-1].text
+    assert (incident.title, incident.cause) == ('a, "save": x went wrong', "y went wrong"), "as it opened, as it is now"
     for number, fault in enumerate("yxyy"):
         monitor.run(seen("a", 2 + number, "failed", fault=fault))
     (later,) = monitor.all.values()
     assert later.events == incident.events, "what was written once is not written at each run"
+    monitor.run(seen("a", 6, "failed", fault="x"))
+    (again,) = monitor.all.values()
+    assert again.cause == "x went wrong"
 
 
 def test_who_cannot_get_past_the_log_in_is_blocked_by_it():

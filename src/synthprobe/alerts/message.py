@@ -86,6 +86,7 @@ class Alert(Struct, frozen=True, kw_only=True):
         journey: title of the journey that showed it.
         sentence: what was wrong.
         measured: what was measured of each step that was not well enough, by which the next run is called worse.
+        concerned: how many journeys its incidents broke or kept out; 0 in records of older versions.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     journey: str = ""
     sentence: str = ""
     measured: tuple[Measured, ...] = ()
+    concerned: int = 0
 
 
 def threads(incident: Incident) -> frozenset[str]:
@@ -109,6 +111,11 @@ def threads(incident: Incident) -> frozenset[str]:
     if incident.kind in {"degraded", "intermittent"}:
         keys |= {f"{incident.target} {journey} {incident.step}" for journey in incident.journeys[:1]}
     return frozenset(keys)
+
+
+def concerned(incident: Incident) -> int:
+    """How many journeys an incident breaks or keeps out."""
+    return len(incident.journeys) + len(incident.blocked)
 
 
 def plain(text: str, limit: int = LINE_CHARACTERS) -> str:
@@ -258,6 +265,7 @@ def _alert(incidents: Sequence[Incident], why: Occasion, title: str, body: str) 
         at=why.now,
         threads=tuple(sorted(frozenset().union(*map(threads, incidents)))),
         severity=min((incident.severity for incident in incidents), key=SEVERITIES.index),
+        concerned=sum(map(concerned, incidents)),
     )
 
 

@@ -9,7 +9,17 @@ from itertools import groupby, pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.alerts.message import Alert, Background, Measured, Occasion, Reason, threads, write, write_storm
+from synthprobe.alerts.message import (
+    Alert,
+    Background,
+    Measured,
+    Occasion,
+    Reason,
+    concerned,
+    threads,
+    write,
+    write_storm,
+)
 from synthprobe.alerts.routes import URGENCIES, AlertRoute, AlertsConfig, Mute, Urgency
 from synthprobe.records.incident import SEVERITIES, Incident
 from synthprobe.records.journey import duration_s
@@ -20,6 +30,9 @@ THREAD = timedelta(days=14)
 
 LONGEST_PACE = timedelta(days=7)
 """The longest time between two tickets of the same trouble."""
+
+_WIDER_BY = 3
+"""How many times as many journeys as people were told of last make an incident worse."""
 
 _WORSE_BY: Mapping[DegradationKind, float] = {"above baseline": 1.2}
 """How much slower a level is that the detector is sure of, for which people are told once more."""
@@ -153,7 +166,8 @@ def _reason(
         return None if incident.is_taken(now) or not _in_hours(urgency, now, route, first=True) else "opened"
     if not ended and _is_worse(incident, urgency, last):
         return "worse"
-    if not ended and _is_slower(measured, before) and _in_hours(urgency, now, route, first=True):
+    more = not ended and (_is_wider(incident, last) or _is_slower(measured, before))
+    if more and _in_hours(urgency, now, route, first=True):
         return "worse"
     if incident.is_taken(now):
         return None
@@ -169,6 +183,11 @@ def _is_worse(incident: Incident, urgency: Urgency, last: Alert) -> bool:
     if last.urgency == "ticket" and URGENCIES.index(urgency) < URGENCIES.index("ticket"):
         return True
     return bool(last.severity) and SEVERITIES.index(incident.severity) < SEVERITIES.index(last.severity)
+
+
+def _is_wider(incident: Incident, last: Alert) -> bool:
+    """Whether it breaks so many more journeys than people were told of last that it is another matter."""
+    return 0 < last.concerned * _WIDER_BY <= concerned(incident)
 
 
 def _is_slower(measured: Sequence[Measured], before: Sequence[Alert]) -> bool:

@@ -39,7 +39,8 @@ class Observation(Struct, frozen=True, kw_only=True):
         fingerprint: which failure it was, ``v2:`` and a hash; empty when it passed.
         former_fingerprint: the same in the version before; not kept in the history.
         signature: the coarse signature that joins one cause across journeys; empty when it passed.
-        evidence: what shows the cause, by which journeys and runs are joined; not kept in the history.
+        evidence: what shows the cause, by which journeys are joined; not kept in the history.
+        by_itself: the same without what other journeys of the run show, by which runs are joined; not kept either.
         seen_from: from which locations it fails and passes, where several looked; not kept in the history.
         alone: whether too few locations found it not well for the target to be at fault.
         weak: what was not well enough, by step; earlier versions kept ``step`` and ``cause`` alone.
@@ -61,6 +62,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     build: str = ""
     location: str = ""
     evidence: tuple[str, ...] = ()
+    by_itself: tuple[str, ...] = ()
     seen_from: str = ""
     alone: bool = False
     weak: dict[str, str] = {}
@@ -120,7 +122,7 @@ class Incident(Struct, frozen=True, kw_only=True):
         newest_fingerprint: of what its first journey showed with other words since; empty until then.
         signature: joins the journeys that show the same cause.
         title: one line for a tired person: journey, step, what is wrong.
-        cause: what is wrong, alone; empty in records of older versions.
+        cause: what is wrong, alone, as its first journey showed it last; empty in records of older versions.
         blocked: ids of journeys that cannot get as far because of it.
         evidence: what shows the cause, by which journeys and runs are joined.
         general: id of the page that is offered when none knows it; empty when there is none.

@@ -5,7 +5,7 @@ To open and to close are different rules, so that one lucky run neither opens no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -24,8 +24,9 @@ from synthprobe.records.incident import (
 )
 from synthprobe.records.journey import Journey, readable
 from synthprobe.records.verdict import JourneyVerdict
-from synthprobe.triage.causes import contradict, is_vague
-from synthprobe.triage.grouping import by_cause, known_alike
+from synthprobe.triage.causes import is_vague
+from synthprobe.triage.grouping import by_cause
+from synthprobe.triage.membership import in_turn, place
 from synthprobe.triage.shared_evidence import KEPT_OUT
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.words import cut_to
@@ -48,13 +49,12 @@ FLAPS = 4
 FLAPPING_CLOSES_AFTER = 6
 """Clean observations in a row that end an incident that flaps."""
 
-EVIDENCE_KEPT = 20
+EVIDENCE_KEPT = 40
 """Lines of evidence that an incident is known by."""
 
 SPEAKS_FOR = timedelta(days=1)
 """How long what a location saw last speaks against the end of an incident."""
 
-_FAMILY: dict[IncidentKind, str] = {"failing": "failure", "intermittent": "failure"}
 _ORDER: dict[IncidentKind, int] = {"failing": 0, "intermittent": 1, "degraded": 2, "monitor blind": 3}
 
 History = Mapping[str, Sequence[Observation]]
@@ -85,7 +85,7 @@ def follow(
     known = {seen.journey: (*history_by_journey.get(seen.journey, ()), seen) for seen in fresh}
     incidents, of = list(open_incidents), dict[str, str]()
     for group in by_cause(sorted(fresh, key=partial(_in_order, judged)), judged):
-        for seen in group:
+        for seen in in_turn(group, incidents):
             here = [before for before in known[seen.journey] if before.location == seen.location]
             kind = _kind(seen, here)
             nowhere: tuple[int, Incident] | None = None
@@ -96,8 +96,8 @@ def follow(
                 consequence="An incident of its own is opened for it when it did not pass.",
             )
             if joined is not None:
-                place, incident = joined
-                incidents[place] = incident
+                number, incident = joined
+                incidents[number] = incident
             elif kind is not None:
                 incident = _opened(seen, kind, here, now)
                 if (verdict := judged.get(seen.journey)) is not None:
@@ -110,7 +110,7 @@ def follow(
         incidents = [
             isolation.judge(
                 f"Incident {incident.id}",
-                partial(_ended, incident, known, history_by_journey, now),
+                partial(_ended, incident, known, history_by_journey, of, now),
                 otherwise=incident,
                 consequence="It stays as it is.",
             )
@@ -119,8 +119,8 @@ def follow(
     for seen in observations:
         if seen.journey in of or not seen.fingerprint:
             continue
-        if (at := _place(incidents, seen, None, judged)) is not None:
-            of[seen.journey] = incidents[at].id
+        if (other := place(incidents, seen, None, judged)) is not None:
+            of[seen.journey] = incidents[other].id
     return Followed(incidents=tuple(incidents), of=of)
 
 
@@ -190,53 +190,12 @@ def _joined_to(
 ) -> tuple[int, Incident] | None:
     """The incident an observation belongs to: where it is, and as it is now."""
     beside = {of[other.journey] for other in group if other.journey in of}
-    place = _place(incidents, observation, kind, judged, beside)
-    return None if place is None else (place, _continued(incidents[place], observation, kind, now))
+    at = place(incidents, observation, kind, judged, beside, group)
+    return None if at is None else (at, _continued(incidents[at], observation, kind, now))
 
 
-def _place(
-    incidents: Sequence[Incident],
-    observation: Observation,
-    kind: IncidentKind | None,
-    judged: Mapping[str, JourneyVerdict],
-    beside: Collection[str] = (),
-) -> int | None:
-    """Which incident an observation belongs to: the same failure, the same cause, or the log-in that blocks it."""
-    seen: IncidentKind | None = kind or ("intermittent" if observation.intermittent else None)
-    if seen is None:
-        seen = "monitor blind" if observation.outcome == "unknown" else None
-    if seen is None:
-        return None
-    candidates = [
-        (place, incident)
-        for place, incident in enumerate(incidents)
-        if incident.state != "resolved"
-        and incident.target == observation.target
-        and (_FAMILY.get(incident.kind, incident.kind) == _FAMILY.get(seen, seen) or incident.id in beside)
-    ]
-    verdict = judged.get(observation.journey)
-    tests: tuple[Callable[[Incident], bool], ...] = (
-        lambda i: not i.fingerprints.isdisjoint({observation.fingerprint, observation.former_fingerprint}),
-        lambda i: kind is not None and i.id in beside,
-        lambda i: (
-            kind is not None
-            and not set(observation.evidence).isdisjoint(i.evidence)
-            and not contradict(verdict.triage if verdict else None, i.triage)
-        ),
-        lambda i: (
-            observation.journey in i.journeys and observation.step == i.step and not _another_cause(observation, i)
-        ),
-        lambda i: kind is not None and bool(observation.signature) and observation.signature == i.signature,
-        lambda i: kind is not None and verdict is not None and known_alike(verdict, i),
-        lambda i: seen == "monitor blind" and (kind is not None or observation.journey in i.journeys),
-    )
-    return next((place for test in tests for place, incident in candidates if test(incident)), None)
-
-
-def _another_cause(observation: Observation, incident: Incident) -> bool:
-    """Whether a journey that showed an incident with others shows something else now."""
-    apart = bool(observation.evidence and incident.evidence) and set(observation.evidence).isdisjoint(incident.evidence)
-    return apart and len(incident.journeys) > 1
+def _evidence(known: Sequence[str], observation: Observation) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*known, *observation.evidence, *observation.by_itself)))[:EVIDENCE_KEPT]
 
 
 def _continued(incident: Incident, observation: Observation, kind: IncidentKind | None, now: datetime) -> Incident:
@@ -276,9 +235,10 @@ def _continued(incident: Incident, observation: Observation, kind: IncidentKind 
         incident,
         kind=became,
         newest_fingerprint=newest,
+        cause=_line(observation.cause) if journeys[:1] == (observation.journey,) else incident.cause,
         journeys=journeys,
         blocked=blocked,
-        evidence=tuple(dict.fromkeys((*incident.evidence, *observation.evidence)))[:EVIDENCE_KEPT],
+        evidence=_evidence(incident.evidence, observation),
         last_seen_at=max(incident.last_seen_at, observation.at),
         # several journeys of one run are one occurrence
         occurrences=incident.occurrences + (observation.at > incident.last_seen_at),
@@ -320,15 +280,24 @@ def _opened(observation: Observation, kind: IncidentKind, known: Sequence[Observ
         last_seen_at=observation.at,
         journeys=(observation.journey,),
         step=observation.step,
-        evidence=observation.evidence[:EVIDENCE_KEPT],
+        evidence=_evidence((), observation),
         occurrences=len(seen),
         events=(event(now, f"Opened as {kind}. {why}"),),
         seen_from=observation.seen_from,
     )
 
 
-def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], history: History, now: datetime) -> Incident:
-    """Close it when every journey concerned has been clean long enough; mark it when it flaps."""
+def _ended(
+    incident: Incident,
+    known: Mapping[str, Sequence[Observation]],
+    history: History,
+    of: Mapping[str, str],
+    now: datetime,
+) -> Incident:
+    """Close it when every journey concerned has been clean long enough; mark it when it flaps.
+
+    Who shows another incident now says nothing of this one, as long as another journey does.
+    """
     if incident.state == "resolved" or not incident.occurrences:  # what the monitor never saw, it cannot see end
         return incident
     runs = {
@@ -336,6 +305,10 @@ def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], histo
     }
     if not any(journey in known for journey in runs):
         return incident  # this run says nothing of it
+    elsewhere = {
+        j for j in runs if of.get(j, incident.id) != incident.id and _clean(runs[j][-1], incident.kind) is False
+    }
+    runs = {journey: seen for journey, seen in runs.items() if journey not in elsewhere} or runs
     looked = {
         journey: [
             [clean for observation in here if (clean := _clean(observation, incident.kind)) is not None]

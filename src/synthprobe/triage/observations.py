@@ -81,14 +81,14 @@ def _observation(
     failure = (judgement.journey.id, step, kind, message)
     test = judgement.journey.node_id.partition("[")[0] if is_bare(message) else ""
     answers = telling.facts.answers if telling and telling.facts else ()
+    facts = facts_for(judgement, verdict, usual=usual, peers_known=peers)
     return replace(
         bare,
         fingerprint=fingerprint(*failure, run.identifiers),
         former_fingerprint=former_fingerprint(*failure),
         signature=signature(kind, f"{test}{message}", run.identifiers) if says_which(message, kind) else "",
-        evidence=evidence_of(
-            facts_for(judgement, verdict, usual=usual, peers_known=peers), judgement.triage, run.identifiers
-        ),
+        evidence=evidence_of(facts, judgement.triage, run.identifiers),
+        by_itself=evidence_of(replace(facts, peers=()), judgement.triage, run.identifiers),
         step=step,
         cause=judgement.cause or (judgement.cause_of(telling) if telling else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),

@@ -79,7 +79,7 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         *_kept_out(facts),
         *_refused_alike(facts),
         *_account_and_data(facts, cause),
-        *_fixed_record(facts, identifiers),
+        *(_fixed_record(facts, identifiers) if not any(a.status >= 500 or not a.status for a in broken) else ()),
         *_requests(broken, facts, cause, identifiers),
         *(_scripts(facts, identifiers) if not broken else ()),
         *led_to(facts, identifiers),
