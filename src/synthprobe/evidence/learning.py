@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,9 @@ _COOKIE = re.compile(r"(?:^|, |\n)([^=;, ]+)=([^;,\n]*)")
 
 class Learner:
     """What a redactor learns from; what becomes of a value that was found is the redactor's own."""
+
+    def __init__(self) -> None:
+        self._read: set[bytes] = set()
 
     def learn(self, value: str, name: str, shortest: int = RUNTIME_SHORTEST) -> bool:
         """Mask a value from now on, if it can be masked without masking innocent text."""
@@ -82,6 +86,11 @@ class Learner:
         """Learn tokens in a body, also one that is nothing else, where its address says so: ``/api/csrf-token``."""
         if kind.startswith(_NO_TEXT) and "svg" not in kind:
             return
+        if len(content) > _LONGEST_TOKEN:  # each page of an application asks for the same megabytes of scripts again
+            read = hashlib.sha256(kind.encode() + b"\0" + content).digest()
+            if read in self._read:
+                return
+            self._read.add(read)
         if not kind.startswith("text/"):
             self.learn_from_fields(Field(*pair) for pair in binary_pairs(content) if looks_random(pair[1]))
         if b"\0" in content[:4]:

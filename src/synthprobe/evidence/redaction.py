@@ -72,6 +72,7 @@ class Redactor(Learner):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.issued: set[str] = set()
         self.notes: list[str] = []
         self.catch_up: Callable[[], None] = lambda: None
