@@ -76,7 +76,9 @@ _CAMEL_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _UNSPEAKABLE = re.compile(r"[bcdfghjklmnpqrstvwxz]{4}|[BCDFGHJKLMNPQRSTVWXZ]{4}")
 _RANDOM = re.compile(r"[\w.~+/=:%|!$-]{16,}")
 _A_WORD, _BETWEEN = r"(?:[A-Za-z][a-z]{0,13}|[A-Z]{2,8})", r"[ _./,+-]"
-_READABLE = re.compile(rf"/?{_A_WORD}?(?:{_BETWEEN}+{_A_WORD})*{_BETWEEN}*")  # each text in one way: a rule has 80 dashes
+_READABLE = re.compile(
+    rf"/?{_A_WORD}?(?:{_BETWEEN}+{_A_WORD})*{_BETWEEN}*"
+)  # each text in one way: a rule has 80 dashes
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|1[5-9]\d{8}(\d{3})?")  # or seconds or milliseconds since 1970
 
 
