@@ -182,8 +182,10 @@ def _cause(failure: Failure) -> str:
 
 
 def first_line(message: str, found: Finding | None) -> str:
-    """The first line of a message, with what the log of Playwright says was under way."""
-    line = next(iter(message.strip().splitlines()), "")
+    """The first line of a message, with what it announces by a colon, and what Playwright's log says was under way."""
+    line, *rest = [part.strip() for part in message.splitlines() if part.strip()] or [""]
+    if line.endswith(":") and rest:
+        line = f"{line} {rest[0].lstrip('-*• ')}"
     under_way = found.under_way if found else ""
     if found and found.client and found.client not in line:
         under_way = f"{found.client} waited for an answer"

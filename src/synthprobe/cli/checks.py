@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,6 +26,7 @@ from synthprobe.journey.api import Api
 from synthprobe.project import Project
 from synthprobe.records.address import shown_address
 from synthprobe.runner.inventory import collect
+from synthprobe.targets.addresses import is_own_machine
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.secrets import read_address, read_secret
 from synthprobe.targets.windows import read_windows
@@ -37,7 +37,6 @@ _ANSWER_S = 5.0
 _PASSWORD = re.compile(r"://[^/?#\s]*:[^/?#\s]*@")
 _RUN = re.compile(r"^(?P<before>[^#\n]*)\bsynthprobe run\b", re.MULTILINE)
 _LOCKFILE = re.compile(r"--require-hashes\b.*?-r\s*(?P<file>[\w./-]+)")
-_STARTS_ITSELF = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _CANNOT_WORK = {
     option: why
@@ -188,11 +187,11 @@ def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
                 f"The client certificate for {identity.origin} ends on {identity.ends:%Y-%m-%d}. Renew it before.",
             )
     api = Api(target, redactor, credentials=credentials)
-    host = urlsplit(target.base_url).hostname
     try:
         answer = api.get(target.base_url, timeout=min(target.timeout_s, _ANSWER_S), allow_redirects=False)
     except TargetError as error:
-        itself = host in _STARTS_ITSELF and target.proxy is None  # a project may start such a one for its own run
+        # a project may start such a one for its own run
+        itself = is_own_machine(target.base_url) and target.proxy is None
         yield ("warning" if itself else "wrong"), f"Target {target.name} does not answer. {error}"
         return
     finally:

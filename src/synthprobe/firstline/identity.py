@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
 from synthprobe.firstline.audit import AuditEntry
+from synthprobe.targets.addresses import LOOPBACK
 from synthprobe.targets.secrets import read_secret
 from synthprobe.tools import needs
 
@@ -27,7 +28,6 @@ _SIGNED_FOR = "synthprobe"
 _LOGIN_UID = Path("/proc/self/loginuid")
 _NOBODY_LOGGED_IN = 2**32 - 1
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class IdentityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +63,7 @@ class Actor:
 def check_identity(config: IdentityConfig) -> None:
     """Refuse an issuer that could be anybody."""
     place = urlsplit(config.issuer)
-    if place.scheme != "https" and not (place.scheme == "http" and place.hostname in _LOOPBACK):
+    if place.scheme != "https" and not (place.scheme == "http" and place.hostname in LOOPBACK):
         raise ConfigurationError(
             f"fixes.identity.issuer is {config.issuer!r}; an https address was expected, as the claim iss has it."
         )
@@ -210,7 +210,7 @@ def _claims(config: IdentityConfig, token: str) -> dict[str, Any]:
 def _asked(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
     place = urlsplit(url)
     where = f"{place.scheme}://{place.hostname}"
-    if place.scheme != "https" and place.hostname not in _LOOPBACK:
+    if place.scheme != "https" and place.hostname not in LOOPBACK:
         raise FixRefused(f"It is not known who acts: {where} is no https address, so its word counts for nothing.")
     import requests
 

@@ -11,6 +11,9 @@ from synthprobe.errors import ConfigurationError, TargetError
 if TYPE_CHECKING:
     from can_ada import URL
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine, of which it is not to be seen which one a system was started with."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WRITTEN_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/*(?:[^/?#]*@)?(\[[^]/?#]*\]|[^/?#:]*)(?::\d*)?(?:[/?#]|$)")
@@ -64,11 +67,21 @@ def is_at(url: str, site: str) -> bool:
     read, own = read_address(url), read_address(site)
     if read and own and read.protocol == "tcp:":
         url = f"{own.protocol}//{read.host}"
+    if is_own_machine(url) and is_own_machine(site):
+        read, own = read_address(url), read_address(site)
+        return bool(read and own) and (read.protocol, read.port) == (own.protocol, own.port)
     return origin_of(url) == origin_of(site)
+
+
+def is_own_machine(url: str) -> bool:
+    """Whether an address is of the machine that asks."""
+    return host_of(url) in LOOPBACK
 
 
 def is_of_site(url: str, site: str) -> bool:
     """Whether an address is of the site of another one: the same domain, or the same host where it has no name."""
+    if is_own_machine(url) and is_own_machine(site):
+        return True
     host, own = host_of(url), host_of(site)
     named = not re.fullmatch(r"[\d.]+|[0-9a-f:]*:[0-9a-f:.]*", own)
     return host == own or (named and host.split(".")[-2:] == own.split(".")[-2:])

@@ -1,0 +1,64 @@
+"""What another tool raises in a journey is told in the words of the tool, and with what the target answered before."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+JOURNEYS = """
+import requests
+class CheckError(Exception): pass
+def ask(url, verdict):
+    requests.post(url)
+    raise CheckError(verdict)
+def test_by_another_name(base_url):
+    url = base_url.replace("127.0.0.1", "localhost")
+    ask(url + "/reset", "Stage 'reset' failed:\\n- Status was 500, 204 was expected")
+def test_by_its_name(base_url):
+    ask(base_url + "/reset", "Stage 'reset' failed: Status was 500")
+def test_elsewhere(base_url):
+    ask(base_url.replace("127.0.0.1", "127.0.0.2") + "/reset", "Stage 'reset' failed:")
+"""
+
+
+class Broken(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, new_project) -> dict[str, str]:
+    """What the terminal says of each journey."""
+    server = ThreadingHTTPServer(("0.0.0.0", 0), Broken)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    project = new_project(tmp_path_factory.mktemp("tools"))
+    project.configure(f"http://127.0.0.1:{server.server_port}")
+    project.journeys(JOURNEYS)
+    output = project.run().output
+    server.shutdown()
+    server.server_close()
+    found = (part.partition("\n") for part in output.split("? unknown journeys/test_it.test_")[1:])
+    return {name.strip(): text for name, _, text in found}
+
+
+def test_what_a_message_announces_by_a_colon_is_told_with_it(told):
+    assert "Stage 'reset' failed: Status was 500, 204 was expected\n" in told["by_another_name"]
+    assert "Stage 'reset' failed:\n" in told["elsewhere"], "where nothing follows, nothing is added"
+
+
+@pytest.mark.parametrize("name", ["by_its_name", "by_another_name"])
+def test_what_the_target_answered_before_is_told_by_whatever_name_of_this_machine_it_was_asked(told, name):
+    assert "/reset was answered 500" in told[name]
+    assert "nothing is known of the target" not in told[name]
+
+
+def test_what_another_machine_answered_is_not_the_targets(told):
+    assert "nothing is known of the target" in told["elsewhere"]
