@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,6 +12,10 @@ import pytest
 JOURNEYS = """
 import requests
 class CheckError(Exception): pass
+class ApiError(Exception):
+    def __init__(self, response):
+        super().__init__("the order was not taken")
+        self.response = response
 def ask(url, verdict):
     requests.post(url)
     raise CheckError(verdict)
@@ -19,12 +24,21 @@ def test_by_another_name(base_url):
     ask(url + "/reset", "Stage 'reset' failed:\\n- Status was 500, 204 was expected")
 def test_by_its_name(base_url):
     ask(base_url + "/reset", "Stage 'reset' failed: Status was 500")
+def test_library(base_url):
+    raise ApiError(requests.post(base_url + "/orders"))
+def test_library_that_is_answered(base_url):
+    raise ApiError(requests.get(base_url + "/orders"))
 def test_elsewhere(base_url):
     ask(base_url.replace("127.0.0.1", "127.0.0.2") + "/reset", "Stage 'reset' failed:")
 """
 
 
 class Broken(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def do_POST(self) -> None:
         self.send_response(500)
         self.send_header("Content-Length", "0")
@@ -45,8 +59,8 @@ def told(tmp_path_factory, new_project) -> dict[str, str]:
     output = project.run().output
     server.shutdown()
     server.server_close()
-    found = (part.partition("\n") for part in output.split("? unknown journeys/test_it.test_")[1:])
-    return {name.strip(): text for name, _, text in found}
+    found = re.findall(r"^(?:✗|\?) (\w+) journeys/test_it\.test_(\w+)(.*?)(?=^\S)", output, re.DOTALL | re.MULTILINE)
+    return {name: f"{outcome}{text}" for outcome, name, text in found}
 
 
 def test_what_a_message_announces_by_a_colon_is_told_with_it(told):
@@ -62,3 +76,9 @@ def test_what_the_target_answered_before_is_told_by_whatever_name_of_this_machin
 
 def test_what_another_machine_answered_is_not_the_targets(told):
     assert "nothing is known of the target" in told["elsewhere"]
+
+
+def test_an_error_that_carries_a_refusing_answer_is_told_as_that_answer(told):
+    assert told["library"].startswith("failed")
+    assert "POST /orders was answered 500, a status below 400 was expected" in told["library"]
+    assert told["library_that_is_answered"].startswith("unknown")

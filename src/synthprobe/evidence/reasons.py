@@ -181,14 +181,14 @@ def reason_of(error: BaseException) -> tuple[str, bool]:
 
 
 def status_raised(error: BaseException) -> Contradiction | None:
-    """The answer for whose status a client of HTTP raises an error."""
-    if not _FOR_A_STATUS & names_of(error) or is_no_json(error) or _way_by_name(error):
-        return None
+    """The answer for whose status a client of HTTP raises an error, or what is made of one, which then carries it."""
     response = getattr(error, "response", None)
+    is_carried = _status_of(response) >= 400
+    if not (is_carried or _FOR_A_STATUS & names_of(error)) or is_no_json(error) or _way_by_name(error):
+        return None
     answer = error if response is None else response
-    codes = (getattr(answer, name, None) for name in ("status_code", "status", "code"))
     retried = _RETRIED.search(text_of(error))
-    status = next((code for code in codes if isinstance(code, int)), int(retried[1]) if retried else 0)
+    status = _status_of(answer) or (int(retried[1]) if retried else 0)
     asked = getattr(answer, "request", None) or getattr(answer, "request_info", None)
     return (
         Contradiction(
@@ -202,6 +202,11 @@ def status_raised(error: BaseException) -> Contradiction | None:
         if status
         else None
     )
+
+
+def _status_of(answer: object) -> int:
+    codes = (getattr(answer, name, None) for name in ("status_code", "status", "code"))
+    return next((code for code in codes if isinstance(code, int)), 0)
 
 
 def _asked_wrongly(error: BaseException) -> bool:
