@@ -184,8 +184,9 @@ def _cause(failure: Failure) -> str:
 def first_line(message: str, found: Finding | None) -> str:
     """The first line of a message, with what it announces by a colon, and what Playwright's log says was under way."""
     line, *rest = [part.strip() for part in message.splitlines() if part.strip()] or [""]
-    if line.endswith(":") and rest:
-        line = f"{line} {rest[0].lstrip('-*• ')}"
+    while line.endswith(":") and rest:
+        announced, *rest = rest[-1:] if rest[0].startswith("Traceback (most recent call last)") else rest
+        line = f"{line} {announced.lstrip('-*• ')}"
     under_way = found.under_way if found else ""
     if found and found.client and found.client not in line:
         under_way = f"{found.client} waited for an answer"

@@ -102,7 +102,12 @@ def test_a_page_that_goes_round_in_circles_was_answered_each_time():
     loop = answered(by="page", resource="document", status=0, reason="net::ERR_TOO_MANY_REDIRECTS")
     found = triage(facts(loop, kind="timeout"))
     assert (found.cause_class, found.rule) == ("unknown", "nothing-fits")
-    assert "GET / ended with net::ERR_TOO_MANY_REDIRECTS" in found.why
+    assert "GET / was redirected without end" in found.why
+    refusal = Refusal(kind="redirects", url="https://t.invalid/")
+    led = replace(loop, status=302, reason="")
+    led_on = facts(led, kind="redirects", finding=Finding(refusal=refusal))
+    why = triage(replace(led_on, evidence=Facts(answers=(led, loop)))).why
+    assert "GET / was answered 302, and so on without end" in why, "each of them was an answer"
 
 
 def test_a_stream_that_a_page_is_refused_is_told_and_its_end_is_not():

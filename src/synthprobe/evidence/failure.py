@@ -51,20 +51,28 @@ _NO_DOWNLOAD = (
 
 
 def describe_failure(
-    error: BaseException, *, detail: str, step: str, phase: str, is_target: Callable[[str], bool] = lambda _: False
+    error: BaseException,
+    *,
+    detail: str,
+    step: str,
+    phase: str,
+    is_target: Callable[[str], bool] = lambda _: False,
+    status: int = 0,
 ) -> Failure:
     """Say what an exception means; of several that were raised together, what the target's own says is told first.
 
     What a journey asks by a library that nothing records is the target's only where ``is_target`` knows the address.
+    Whatever names the ``status`` by which the target refused last is what some tool says of that answer.
     """
-    found = [_described(part, detail=detail, step=step, phase=phase, is_target=is_target) for part in _parts(error)]
+    known = {"detail": detail, "step": step, "phase": phase}
+    found = [_described(part, **known, is_target=is_target, status=status) for part in _parts(error)]
     telling = min(found, key=lambda failure: (failure.ours, failure.finding is None))
     beside = dict.fromkeys(words.cause(failure) for failure in found if failure is not telling)
     return msgspec.structs.replace(telling, beside=tuple(text for text in beside if text != words.cause(telling)))
 
 
 def _described(
-    error: BaseException, *, detail: str, step: str, phase: str, is_target: Callable[[str], bool]
+    error: BaseException, *, detail: str, step: str, phase: str, is_target: Callable[[str], bool], status: int
 ) -> Failure:
     kind, ours = reason_of(error)
     is_unnamed = kind == "journey error" or (kind == "request" and not any(_asked_for(error, "")))
@@ -86,6 +94,8 @@ def _described(
         is_missing = "Executable doesn't exist" in text
         what = _NO_DOWNLOAD if is_missing else "See which one it is, or get one that fits: synthprobe doctor --fix"
         text = f"The browser did not start. {what}\n{text}"
+    if kind == "journey error" and not isinstance(error, JourneyError) and _is_named(status, text):
+        kind, ours, text = "expectation", False, f"{type(error).__name__}: {text}"
     finding = _finding(error)
     if silent is not None and kind != "journey error":
         finding, text = Finding(refusal=silent), f"{words.refused(silent)}\n{text}"
@@ -130,6 +140,11 @@ def _described(
         phase=phase,
         finding=masked_record(finding, capped),
     )
+
+
+def _is_named(status: int, text: str) -> bool:
+    """Whether a text names the status of an answer that refused, and not as a part of an address or a number."""
+    return status >= 400 and bool(re.search(rf"(?<![\w./:-]){status}(?![\w/])", text))
 
 
 def _shortened(text: str, *, ends: bool) -> str:

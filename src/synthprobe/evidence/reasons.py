@@ -262,13 +262,14 @@ def lacking(error: BaseException) -> str:
 
 
 def cut_off(error: BaseException) -> str:
-    """How much of an answer came before it ended, where its length was stated; empty where that is not known."""
+    """How much of an answer came before it ended, where that was stated, or else how its connection did."""
     for part in wrapped(error):
         came, missing = getattr(part, "partial", None), getattr(part, "expected", None)
         came = len(came) if isinstance(came, bytes) else came
         if isinstance(came, int) and isinstance(missing, int):
             return f"{came:,} of {came + missing:,} bytes came"
-    return ""
+    lost = (part for part in wrapped(error) if isinstance(part, ConnectionError) and part.errno)
+    return next((os.strerror(part.errno) for part in lost), "")
 
 
 def wrapped(error: BaseException) -> Iterator[BaseException]:

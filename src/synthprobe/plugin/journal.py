@@ -16,7 +16,7 @@ from synthprobe.browser.kept_evidence import Keeper, evidence_folder
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import console_lines, facts_of, usual_facts, waterfall, with_pending
-from synthprobe.evidence.failure import leak_failure
+from synthprobe.evidence.failure import describe_failure, leak_failure
 from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
@@ -131,6 +131,21 @@ class Journal:
         except Exception as error:  # what then cannot be masked is masked by the names of its fields only
             text = f"Not all that was issued to the browser could be learned: {type(error).__name__}."
             attempt.recorder.notes.append(text)
+
+    def describe(self, attempt: Attempt, error: BaseException, detail: str, phase: str) -> Failure:
+        """Say what an error that ended an attempt means, with what the target answered last."""
+        noted = [note.keywords for note in attempt.recorder.noted]
+        asked = [(exchange.started_at, exchange.url, exchange.status) for exchange in self._exchanges]
+        asked += [(known["started_at"], known["url"], known["status"]) for known in noted]
+        _, place, status = max(asked, default=(None, "", 0))
+        return describe_failure(
+            error,
+            detail=detail,
+            step=attempt.recorder.broken,
+            phase=phase,
+            is_target=lambda url: may_reach(self._target, url),
+            status=status if is_of_site(place, self._target.base_url) else 0,
+        )
 
     def settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         """Decide once whether an attempt's evidence is kept, and keep it."""

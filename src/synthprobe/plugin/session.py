@@ -18,7 +18,6 @@ from synthprobe.browser.headers import StepGroups
 from synthprobe.browser.last_good import LastGood
 from synthprobe.errors import JourneyError, SynthprobeError
 from synthprobe.evidence.cap import cap_error
-from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.html_pages import compared
 from synthprobe.files import private_folder
 from synthprobe.journey import steps
@@ -56,7 +55,6 @@ from synthprobe.plugin.shared_fixtures import SharedFixtures
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.result import Failure, Outcome
 from synthprobe.report.junit import properties_of
-from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 
@@ -278,8 +276,7 @@ class JourneySession:
     def _failure(self, item: pytest.Item, attempt: Attempt, error: BaseException, detail: str, phase: str) -> Failure:
         if phase == "setup":
             attempt.share(error)
-        known = {"detail": detail, "step": attempt.recorder.broken, "phase": phase}
-        failure = describe_failure(error, **known, is_target=lambda url: may_reach(self.target, url))
+        failure = self.journal.describe(attempt, error, detail, phase)
         failure = replace(failure, place=journey_place(error, item.path, self._project.root))
         failure = self.browsers.explain(failure, of_page=not isinstance(error, SynthprobeError))
         return self.redactor.record(failure)

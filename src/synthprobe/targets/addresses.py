@@ -67,9 +67,8 @@ def is_at(url: str, site: str) -> bool:
     read, own = read_address(url), read_address(site)
     if read and own and read.protocol == "tcp:":
         url = f"{own.protocol}//{read.host}"
-    if is_own_machine(url) and is_own_machine(site):
-        read, own = read_address(url), read_address(site)
-        return bool(read and own) and (read.protocol, read.port) == (own.protocol, own.port)
+    if read and own and is_own_machine(url) and is_own_machine(site):
+        return (read.protocol, read.port) == (own.protocol, own.port)
     return origin_of(url) == origin_of(site)
 
 

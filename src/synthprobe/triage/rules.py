@@ -15,6 +15,7 @@ from synthprobe.triage import access, data, timing
 from synthprobe.triage.facts import GATEWAYS, NOT_REACHED, TriageFacts
 from synthprobe.triage.shown import phrase
 from synthprobe.triage.sight import (
+    LOOP,
     NO_RIGHT,
     answered,
     asset,
@@ -51,7 +52,6 @@ _LACKS = re.compile(
 _USED_UP = re.compile(r"quota|over.?limit|limit exceeded|rate.limit|licen[cs]e|subscription|billing", re.IGNORECASE)
 _UNCLEAR = {520}  # an edge was answered something that it does not understand
 _TO_BE_REFUSED = re.compile(r"status 40[13]\b")
-_LOOP = "net::ERR_TOO_MANY_REDIRECTS"
 
 
 def _own_fault(f: TriageFacts) -> str:
@@ -105,7 +105,7 @@ def _never_answered(f: TriageFacts) -> str:
     waited_for = {"document", "script"} if f.kind != "expectation" or f.finding.sought else set[str]()
     for a in f.unwanted:
         waited = a.resource in waited_for or (a.by == "api" and f.kind == "deadline")
-        if a.status == 0 and waited and not is_blocked(a) and a.reason != _LOOP:
+        if a.status == 0 and waited and not is_blocked(a) and a.reason != LOOP:
             return f"{answered(a)}."
     return ""
 

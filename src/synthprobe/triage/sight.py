@@ -46,6 +46,7 @@ _NO_ANSWER = {
     "deadline": "did not answer in time",
 }
 _NOT_WHOLE = "gave no whole answer"
+LOOP = "net::ERR_TOO_MANY_REDIRECTS"
 _QUOTED = 120
 _LIKE, _LIKE_OTHERS = 0.5, 0.8
 _FEW = 3
@@ -62,6 +63,8 @@ def answered(a: Answer, *, quote: bool = True) -> str:
         return f"{where} was not loaded, the browser forbids it ({a.reason})"
     if is_not_opened(a):
         return f"{where} could not be opened ({a.reason})"
+    if not a.status and a.reason == LOOP:
+        return f"{where} was redirected without end"
     if not a.status:
         return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was not answered"
     if a.stated:
@@ -86,6 +89,8 @@ def refused(f: TriageFacts, a: Answer) -> str:
     """That a request was refused, with the words of the page that came instead."""
     if f.led_away and not a.status and a.path == f.led_away.path:
         led = answered(f.led_away, quote=False)
+        if a.reason == LOOP:
+            return f"{led}, and so on without end."
         return f"{led}, and the address that it leads to gave no answer ({a.reason})."
     if f.finding.refusal and f.finding.refusal.kind == "protocol" and (a.method, a.path or "/") == f.asked:
         why = f" ({_bare(f.finding.refusal.reason)})" if f.finding.refusal.reason else ""
