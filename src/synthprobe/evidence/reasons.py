@@ -268,8 +268,8 @@ def cut_off(error: BaseException) -> str:
         came = len(came) if isinstance(came, bytes) else came
         if isinstance(came, int) and isinstance(missing, int):
             return f"{came:,} of {came + missing:,} bytes came"
-    lost = (part for part in wrapped(error) if isinstance(part, ConnectionError) and part.errno)
-    return next((os.strerror(part.errno) for part in lost), "")
+    numbers = (part.errno for part in wrapped(error) if isinstance(part, ConnectionError))
+    return next((os.strerror(number) for number in numbers if number), "")
 
 
 def wrapped(error: BaseException) -> Iterator[BaseException]:
