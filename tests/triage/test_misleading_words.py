@@ -253,3 +253,11 @@ def test_a_borrowed_cause_needs_something_that_was_seen_in_both_and_replaces_no_
     assert (found["a"], found["c"]) == (sure, silent)
     assert (found["b"].cause_class, found["b"].elsewhere) == ("unknown", "a")
     assert "Possible cause, as a shows GET /main.js was answered 404 too" in found["b"].why
+
+
+def test_what_was_waited_for_outside_the_broken_step_is_no_part_of_its_time():
+    slow = answered("POST", "/reset", duration_ms=8700.0, step="")
+    late = TriageFacts(outcome="failed", kind="timeout", step="log in", took_s=10.9, evidence=Facts(answers=(slow,)))
+    assert "POST /reset took 8.7 s." in triage(late).why
+    within = replace(late, evidence=Facts(answers=(replace(slow, step="log in"),)))
+    assert "POST /reset took 8.7 s of the step's 10.9 s." in triage(within).why

@@ -8,7 +8,7 @@ import pytest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Failure, Outcome, Result, Run
 from synthprobe.records.verdict import JourneyVerdict
-from synthprobe.verdict.judge import exit_code, judge_attempt, judge_run
+from synthprobe.verdict.judge import exit_code, judge_attempt, judge_run, unconfirmed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
@@ -104,3 +104,19 @@ def test_a_verdict_of_an_older_version_says_its_degradations_as_before():
     assert [found.kind for found in judged.degradations] == ["above baseline"]
     assert judged.telling is judged.results[-1]
     assert msgspec.json.decode(msgspec.json.encode(judged), type=JourneyVerdict) == judged
+
+
+@pytest.mark.parametrize(
+    ("ended", "why"),
+    [
+        ("deadline", "the run reached its deadline before a second one could confirm it: slow."),
+        ("cancelled", "the run was ended before a second one could confirm it: slow."),
+        ("", "no second one was recorded that confirms it: slow. The run's pytest.log says whether pytest ended early"),
+    ],
+)
+def test_why_a_failure_was_not_tried_again_is_what_ended_the_run_where_that_is_known(ended, why):
+    broken = msgspec.structs.replace(result("slow", "failed"), failure=failure(ours=False))
+    run = msgspec.structs.replace(RUN, ended=ended)
+    (note,) = unconfirmed(judge_run(run, [journey("slow")], [broken], NOW))
+    assert note.startswith(f"Failed at the first attempt, and {why}")
+    assert ("marker" in note) is not bool(ended), "nothing else is looked for"

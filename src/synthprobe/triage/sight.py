@@ -136,7 +136,8 @@ def asset(a: Answer) -> str:
 
 def took(a: Answer, f: TriageFacts) -> str:
     """How long an answer took, of which time, and for what."""
-    whole = f" of the step's {shown_ms(f.took_s * 1000)}" if f.took_s * 1000 > a.duration_ms else ""
+    is_part = a.step and f.took_s * 1000 > a.duration_ms
+    whole = f" of the step's {shown_ms(f.took_s * 1000)}" if is_part else ""
     parts = [f"{name} {shown_ms(ms)}" for name, ms in sorted(a.phases.items(), key=lambda p: -p[1]) if ms >= 50]
     parts += [f"{part.name} {shown_ms(part.duration_ms)} by the server's word" for part in a.server_timing]
     spent = f" ({', '.join(parts[:4])})" if parts else ""

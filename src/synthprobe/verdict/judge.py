@@ -22,6 +22,7 @@ OPEN_WALL = "open wall"
 _GOOD: frozenset[Outcome] = frozenset({"passed", "degraded"})
 
 _CUT_OFF = frozenset({"refused", "no connection", "dns", "protocol", "request", "no response", "timeout", "deadline"})
+_ENDED = {"deadline": "the run reached its deadline", "cancelled": "the run was ended"}
 
 
 def judge_attempt(
@@ -137,12 +138,14 @@ def unconfirmed(verdict: Verdict) -> Sequence[str]:
         and (failure := judgement.results[0].failure)
         and failure.kind != "throttled"
     ]
+    names, ended = ", ".join(alone), _ENDED.get(verdict.run.ended, "")
     why = (
-        "Failed at the first attempt, and no second one was recorded that confirms it: {}. The run's pytest.log says "
-        "whether pytest ended early; a plugin or marker, such as --forked or flaky(reruns=0), may run journeys its own "
-        "way, too."
+        f"{ended} before a second one could confirm it: {names}."
+        if ended
+        else f"no second one was recorded that confirms it: {names}. The run's pytest.log says whether pytest ended "
+        "early; a plugin or marker, such as --forked or flaky(reruns=0), may run journeys its own way, too."
     )
-    return [why.format(", ".join(alone))] if alone else []
+    return [f"Failed at the first attempt, and {why}"] if alone else []
 
 
 def saw_nothing(verdict: Verdict) -> bool:
