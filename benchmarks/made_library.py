@@ -290,7 +290,7 @@ class Library(BaseHTTPRequestHandler):
         else:
             self.answer(404, {"error": "nothing here"})
 
-    do_POST = do_DELETE = do_GET  # noqa: N815
+    do_POST = do_DELETE = do_GET
 
     def refuses(self, path: str) -> bool:
         """What stands in front of the library breaks it."""

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from synthprobe import loopback
 
 
 class Issuer:
@@ -48,7 +50,7 @@ class Issuer:
 def running_issuer() -> Iterator[Issuer]:
     """Start an issuer on loopback, and stop it at the end."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             path, _, query = self.path.partition("?")
             pages = {
@@ -60,9 +62,6 @@ def running_issuer() -> Iterator[Issuer]:
             self.send_response(200 if path in pages else 403)
             self.end_headers()
             self.wfile.write(json.dumps(pages[path]() if path in pages else {}).encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         issuer = Issuer(f"http://127.0.0.1:{server.server_port}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+
+from synthprobe import loopback
 
 
 class WaitingShop:
@@ -15,7 +17,7 @@ class WaitingShop:
         self.requests: list[str] = []
         shop = self
 
-        class Answer(BaseHTTPRequestHandler):
+        class Answer(loopback.Handler):
             def do_GET(self) -> None:
                 number = len(shop.requests)
                 shop.requests.append(self.path)
@@ -26,9 +28,6 @@ class WaitingShop:
                 self.send_header("Content-Length", "0")
                 with suppress(OSError):
                     self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         self.port = server.server_port

@@ -7,13 +7,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from synthprobe import loopback
 from synthprobe.errors import ConfigurationError
 from synthprobe.hooks import DrillPlan, Fault
 from synthprobe.targets.secrets import Secret
@@ -104,24 +103,15 @@ def _running(start: Callable[[], AbstractContextManager[str]], rules: Mapping[st
     active: list[Break] = []
     with start() as upstream:
         handler = type("Handler", (_Handler,), {"upstream": upstream.rstrip("/"), "active": active})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield FaultProxy(f"http://127.0.0.1:{server.server_port}", rules, active)
-        finally:
-            server.shutdown()
-            server.server_close()
+        with loopback.served(handler) as url:
+            yield FaultProxy(url, rules, active)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(loopback.Handler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     upstream = ""
     active: list[Break] = []  # noqa: RUF012 - each server has a class of its own
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """A drill prints its own lines."""
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -133,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if refused := next((rule for rule in rules if rule.status), None):
             headers = [("Content-Type", "text/plain; charset=utf-8")]
-            self._answer(refused.status, headers, refused.body.encode(), rules)
+            self._altered(refused.status, headers, refused.body.encode(), rules)
         elif self.headers.get("Upgrade"):
             self._tunnel(body)
         else:
@@ -175,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
                 )
         except requests.RequestException as error:
             text = f"The drill's proxy cannot reach {self.upstream}: {type(error).__name__}"
-            self._answer(502, [("Content-Type", "text/plain")], text.encode(), rules)
+            self._altered(502, [("Content-Type", "text/plain")], text.encode(), rules)
             return
         content = answer.content
         for old, new in (rule.substitute for rule in rules if rule.substitute[0]):
@@ -187,9 +177,9 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in answer.raw.headers.items()
             if name.lower() not in _MADE_ANEW
         ]
-        self._answer(answer.status_code, kept, content, rules)
+        self._altered(answer.status_code, kept, content, rules)
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes, rules: list[Break]) -> None:
+    def _altered(self, status: int, headers: list[tuple[str, str]], body: bytes, rules: list[Break]) -> None:
         changed = {name: value for rule in rules for name, value in rule.headers.items()}
         replaced = {name.lower() for name in changed}
         cut = min((rule.cut_bytes for rule in rules if rule.cut_bytes), default=len(body))
@@ -204,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(body[:cut])
         self.close_connection = self.close_connection or cut < len(body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the library's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError
 from synthprobe.records.verdict import JourneyVerdict
@@ -140,22 +140,14 @@ def run_journey(
 
 
 def _handler(target: FakeTarget) -> type[BaseHTTPRequestHandler]:
-    class Answers(BaseHTTPRequestHandler):
+    class Answers(loopback.Handler):
         def _answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             answer = target.answer_to(self.command, self.path.partition("?")[0])
             is_text = isinstance(answer.body, str)
             body = (answer.body if is_text else json.dumps(answer.body)).encode()
-            self.send_response(answer.status)
             kind = "text/html; charset=utf-8" if is_text else "application/json"
-            for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
+            self.answer(answer.status, body, {"Content-Type": kind, **answer.headers})
 
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
         setattr(Answers, f"do_{method}", Answers._answer)

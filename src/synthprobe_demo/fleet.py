@@ -7,16 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 import msgspec
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 from synthprobe.cli.fleet import matrix
 from synthprobe.cli.terminal import open_console
 from synthprobe.errors import ToolError
@@ -252,19 +250,10 @@ def _command(root: Path, environ: Mapping[str, str], log: Path, *words: str) -> 
 def _pager(titles: list[str]) -> Iterator[str]:
     """A channel that keeps the titles of its messages; its address."""
 
-    class Pager(BaseHTTPRequestHandler):
+    class Pager(loopback.Handler):
         def do_POST(self) -> None:
             titles.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["title"])
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer()
 
-        log_message: Callable[..., None] = lambda *_: None
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pager)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"json://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with loopback.served(Pager) as url:
+        yield url.replace("http:", "json:")

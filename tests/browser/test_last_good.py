@@ -8,11 +8,13 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+
+from synthprobe import loopback
 
 JOURNEY = """
 from synthprobe import step
@@ -46,7 +48,7 @@ USUAL = "<p>Stand 4711</p><p role=alert>Heute ist Probe</p>"
 WARNINGS = ("Das Tor ist zu", "La sesión ha terminado", "No puede estar vacía", "名前を入力してください")
 
 
-class Board(BaseHTTPRequestHandler):
+class Board(loopback.Handler):
     """A page whose colour and text can be broken."""
 
     is_well = True
@@ -56,14 +58,7 @@ class Board(BaseHTTPRequestHandler):
         colour = "#00a" if self.path == "/always-blue" else colour
         page = f"<meta charset=utf-8><body style='background:{colour}'><h1>{text}</h1>{USUAL}"
         data = f"{page}<input type=password value=hush>{'' if self.is_well else WARNED}</body>".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.answer(200, data, {"Content-Type": "text/html"})
 
 
 @pytest.fixture

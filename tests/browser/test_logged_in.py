@@ -3,13 +3,13 @@
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
-from synthprobe import ConfigurationError, pipeline
+from synthprobe import ConfigurationError, loopback, pipeline
 from synthprobe.cli.main import app
 
 CONFTEST = """
@@ -46,7 +46,7 @@ class Board:
         self.live: set[str] = set()
         self.tries, self.broken, board = 0, False, self
 
-        class Answers(BaseHTTPRequestHandler):
+        class Answers(loopback.Handler):
             def do_GET(self):
                 cookie = (self.headers["Cookie"] or "").removeprefix("sid=")
                 if self.path == "/end":
@@ -71,9 +71,6 @@ class Board:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body.encode())
-
-            def log_message(self, *_):
-                pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 from texts import compare
 
+from synthprobe import loopback
 from synthprobe.cli.terminal import print_markdown
 from synthprobe.firstline.runbook_pages import as_followed
 from synthprobe.firstline.shelf import read_runbooks
@@ -58,21 +59,14 @@ def test_wishes():
 """
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(loopback.Handler):
     """A shop whose orders are broken, and whose stock is wrong."""
 
     def do_GET(self) -> None:
         if self.path == "/slow":
             self.server.pause.wait(0.6)  # type: ignore[attr-defined]
         body = b'{"state": "sold out"}'
-        self.send_response(500 if self.path == "/orders" else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.answer(500 if self.path == "/orders" else 200, body, {"Content-Type": "application/json"})
 
 
 @pytest.fixture(scope="module")

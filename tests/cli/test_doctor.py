@@ -4,31 +4,24 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 
 import pytest
 
+from synthprobe import loopback
+
 PROXIES = {name: "" for name in os.environ if name.lower().endswith("_proxy")}
 
 
-class Answers(BaseHTTPRequestHandler):
+class Answers(loopback.Handler):
     def do_GET(self):
-        self.send_response(503 if self.path == "/broken" else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_): ...
+        self.answer(503 if self.path == "/broken" else 200)
 
 
 @pytest.fixture(scope="module")
 def url():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with loopback.served(Answers) as url:
+        yield url
 
 
 def doctor(made, *options, **environ):

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +14,7 @@ import pytest
 from recorded_runs import call
 from typer.testing import CliRunner
 
+from synthprobe import loopback
 from synthprobe.cli.main import app
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.read_only import only_reads
@@ -27,7 +28,7 @@ def place() -> Iterator[SimpleNamespace]:
     """A target that logs one account in, repeats what it was sent, fails on every other server, and drips."""
     seen: list[tuple[str, str, str, str]] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -44,7 +45,7 @@ def place() -> Iterator[SimpleNamespace]:
             broken = self.path == "/turns" and sum(path == "/turns" for _, path, _, _ in seen) % 2 == 0
             self._answer(500 if broken else 200, bodies.get(self.path, b'{"id":"SYN-01"}'))
 
-        do_GET = do_POST = answer  # noqa: N815
+        do_GET = do_POST = answer
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
@@ -62,9 +63,6 @@ def place() -> Iterator[SimpleNamespace]:
             self.wfile.write(b"6\r\nhello\n\r\n")
             self.wfile.flush()
             ended.wait(20)
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     ended = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

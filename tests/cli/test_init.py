@@ -14,7 +14,7 @@ import threading
 import tomllib
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +22,8 @@ import pytest
 import yaml
 from authority import Authority
 from company_proxy import company_proxy
+
+from synthprobe import loopback
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +36,7 @@ def synthprobe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 ODD, LINKED = "/it's;$(touch,x)", '/a"+x+"b'
 
 
-class Site(BaseHTTPRequestHandler):
+class Site(loopback.Handler):
     """A small site: a page with a title, a heading and a script, data beside it, and pages of other kinds."""
 
     title = "Orchard shop"
@@ -60,9 +62,6 @@ class Site(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.changed = True  # type: ignore[attr-defined]
         self.do_GET()
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 SCRIPT = (

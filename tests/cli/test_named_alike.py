@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from synthprobe import loopback
 
 JOURNEYS = """
 import pytest
@@ -71,7 +73,7 @@ to = ["env:PAGER"]
 """
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(loopback.Handler):
     """A shop whose ledger is closed and whose one account has expired; and where messages arrive."""
 
     def do_GET(self) -> None:
@@ -92,8 +94,6 @@ class Shop(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
-
-    def log_message(self, *_: object) -> None: ...
 
 
 class Seen:

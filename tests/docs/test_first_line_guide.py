@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
 
 import pytest
+
+from synthprobe import loopback
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guides" / "first-line.md").read_text()
@@ -21,14 +23,11 @@ def desk():
     """A receiver of alerts: what it was sent, and its address."""
     alerts = []
 
-    class Desk(BaseHTTPRequestHandler):
+    class Desk(loopback.Handler):
         def do_POST(self):
             alerts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
-
-        def log_message(self, *_):
-            pass
 
     with HTTPServer(("127.0.0.1", 0), Desk) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
+from synthprobe import loopback
 from synthprobe.records.evidence import Facts
 from synthprobe.triage.bearing import bearing
 from synthprobe.triage.causes import triage
@@ -91,7 +92,7 @@ SAID = {"/said": (200, b'{"ok": false, "error": "too_early"}')}
 CALLED = b'[{"id": 1, "result": []}, {"id": 2, "error": {"code": -32001, "message": "Row 17 is locked"}}]'
 
 
-class Door(BaseHTTPRequestHandler):
+class Door(loopback.Handler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     ended = threading.Event()
@@ -120,8 +121,6 @@ class Door(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.request import urlopen
+
+from synthprobe import loopback
 
 HOUR = 3600
 
@@ -58,10 +60,7 @@ def cached_target() -> Iterator[Cache]:
     """Two real servers: the target, and the cache in front of it."""
     cache = Cache()
 
-    class Quiet(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
+    class Quiet(loopback.Handler):
         def send(self, body: bytes, kind: str, *more: tuple[str, str]) -> None:
             for name, value in (("Content-Type", kind), ("Content-Length", str(len(body))), *more):
                 self.send_header(name, value)

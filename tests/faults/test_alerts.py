@@ -9,13 +9,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from types import SimpleNamespace
 
 import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 
+from synthprobe import loopback
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel
 from synthprobe.alerts.message import Background
@@ -38,7 +39,7 @@ class Receiver:
         self.end = threading.Event()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 outer.requests.append(SimpleNamespace(path=self.path, body=body))
@@ -56,8 +57,6 @@ class Receiver:
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write("\n".join(request.body for request in outer.requests).encode())
-
-            def log_message(self, *_: object) -> None: ...
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
+
+from synthprobe import loopback
 
 TOKEN = "kestrel-4e2a91d07bc3"
 ERROR = {"id": 1, "error": {"code": 4711, "message": "The ledger is closed"}, "access_token": TOKEN}
 
 
-class Rpc(BaseHTTPRequestHandler):
+class Rpc(loopback.Handler):
     protocol_version = "HTTP/1.1"
     let_go = threading.Event()
 
@@ -24,11 +25,7 @@ class Rpc(BaseHTTPRequestHandler):
         self.posted.append(self.path)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         body = json.dumps(ERROR).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(200, body, {"Content-Type": "application/json"})
 
     def do_GET(self) -> None:
         if self.path == "/silent":
@@ -56,17 +53,12 @@ class Rpc(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.close_connection = True
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def rpc() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Rpc)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    Rpc.let_go.set()
-    server.shutdown()
+    with loopback.served(Rpc) as url:
+        yield url
+        Rpc.let_go.set()
 
 
 HEAD = """

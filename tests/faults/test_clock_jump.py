@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
@@ -13,6 +11,7 @@ from synthprobe import pipeline
 from synthprobe.report.allure_results import write_results
 
 from set_clock import OwnClock  # isort: skip
+from synthprobe import loopback
 
 HOUR = 3600
 HEAD = """
@@ -64,19 +63,12 @@ def test_it():
 def url():
     """A target with a clock of its own, which is right."""
 
-    class Target(BaseHTTPRequestHandler):
+    class Target(loopback.Handler):
         def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer()
 
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with loopback.served(Target) as url:
+        yield url
 
 
 @pytest.fixture

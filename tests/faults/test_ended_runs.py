@@ -14,7 +14,7 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from synthprobe import loopback
 from synthprobe.records.verdict import Verdict
 
 GOOD = "def test_good(api):\n    api.get('/').expect(200)\n"
@@ -65,7 +66,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             self.send_response(found.status if self.command == "GET" else 200)
             self.end_headers()
@@ -77,8 +78,6 @@ def world(tmp_path: Path) -> Iterator[World]:
             else:
                 found.pages.append(json.loads(body)["title"])
             self.do_GET()
-
-        def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = World(tmp_path / "project", server.server_port)

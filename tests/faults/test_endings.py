@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 from synthprobe.records.verdict import Verdict
 
 TWO = "def test_first():\n    assert True\n\ndef test_second():\n    assert True\n"
@@ -59,24 +57,16 @@ def beats() -> Iterator[tuple[str, list[str]]]:
     """A watcher of heartbeats, and the paths it was asked for."""
     heard: list[str] = []
 
-    class Watcher(BaseHTTPRequestHandler):
+    class Watcher(loopback.Handler):
         def do_POST(self) -> None:
             heard.append(self.path)
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer()
 
-        do_GET = do_HEAD = do_POST  # noqa: N815
+        do_GET = do_HEAD = do_POST
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Watcher)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/beat", heard
-    server.shutdown()
-    server.server_close()
+    with loopback.served(Watcher) as url:
+        yield f"{url}/beat", heard
 
 
 def test_a_conftest_that_cannot_be_imported_is_the_cause_in_its_own_slot_f89(project, run, beats):

@@ -5,12 +5,12 @@ import subprocess
 import sys
 import time
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 
 API = "def test_it(api):\n    api.get('/').expect(200)\n"
 AGE = """
@@ -43,19 +43,14 @@ def judged(project):
 def clock():
     """A server whose clock is ahead by so many seconds."""
 
-    class Ahead(BaseHTTPRequestHandler):
+    class Ahead(loopback.Handler):
         ahead_s = 0.0
 
         def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer()
 
         def date_time_string(self, timestamp=None):
             return formatdate(time.time() + self.ahead_s, usegmt=True)
-
-        def log_message(self, *_):
-            pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Ahead) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 from two_hosts import two_hosts
 
+from synthprobe import loopback
 from synthprobe.records.verdict import Verdict
 
 JOURNEYS = """
@@ -45,24 +44,15 @@ def proxy() -> Iterator[tuple[str, list[str]]]:
     """A proxy that answers everything itself; its address, and what it was asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", "4")
-            self.end_headers()
-            self.wfile.write(b"here")
+            self.answer(200, b"here")
 
-        do_POST = do_CONNECT = do_GET  # noqa: N815
+        do_POST = do_CONNECT = do_GET
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
+    with loopback.served(Handler) as url:
+        yield url, asked
 
 
 def test_a_proxy_that_the_environment_names_is_asked_for_nothing_f71(project):

@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 
 JOURNEYS = """
 import asyncio, contextlib, functools, time, unittest
@@ -330,7 +328,7 @@ DOUBLED = "def check_twice(api):\n    assert 1 == 2\n\ndef check_twice(api):\n  
 HIDDEN = "class TestHidden:\n    def __init__(self): ...\n    def test_it(self): assert 1 == 2\n"
 
 
-class _Target(BaseHTTPRequestHandler):
+class _Target(loopback.Handler):
     """Says that it is not well, and has a path that is broken."""
 
     protocol_version = "HTTP/1.1"
@@ -338,24 +336,16 @@ class _Target(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = json.dumps({"ok": False, "rows": []}).encode()
-        self.send_response({"/down": 500, "/gone": 404}.get(self.path, 200))
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer({"/down": 500, "/gone": 404}.get(self.path, 200), body, {"Content-Type": "application/json"})
 
     def do_DELETE(self) -> None:
         self.do_GET()
 
-    def log_message(self, *_: object) -> None: ...
-
 
 @pytest.fixture(scope="module")
 def target():
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Target) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with loopback.served(_Target) as url:
+        yield url
 
 
 def test_a_check_that_cannot_end_its_journey_is_never_passed_f85(project, target):

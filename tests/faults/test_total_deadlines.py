@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
 
+from synthprobe import loopback
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.journey.guard import kill_switch_reason
 from synthprobe.records.verdict import Verdict
@@ -67,12 +68,10 @@ def drip() -> Iterator[Drip]:
 
 @pytest.fixture
 def target() -> Iterator[int]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

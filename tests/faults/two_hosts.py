@@ -6,8 +6,10 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlsplit
+
+from synthprobe import loopback
 
 
 class Allowed:
@@ -16,7 +18,7 @@ class Allowed:
     def __init__(self) -> None:
         seen = self.seen = []
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
@@ -51,10 +53,7 @@ class Allowed:
                 if self.command != "HEAD":
                     self.wfile.write(page)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815
-
-            def log_message(self, *args: object) -> None:
-                pass
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

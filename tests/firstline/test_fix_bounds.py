@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Annotated
 
 import msgspec
@@ -12,6 +11,7 @@ import pytest
 from msgspec import Meta
 from test_fixes import ANNA, desk, incident, mend, world
 
+from synthprobe import loopback
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.fixes import Guard, fix
 
@@ -72,26 +72,18 @@ def test_14_requests_are_counted(desk, mend, incident):
 def test_14_a_redirect_is_not_followed(desk, mend, incident):
     asked = []
 
-    class Redirects(BaseHTTPRequestHandler):
+    class Redirects(loopback.Handler):
         def do_POST(self):
             asked.append(self.path)
-            self.send_response(307)
-            self.send_header("Location", "/undeclared")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(307, headers={"Location": "/undeclared"})
 
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Redirects) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with loopback.served(Redirects) as url:
         repair = mend(writes=("POST /declared",))
         repair.apply = lambda work: str(work.api.post("/declared").status)
-        target = msgspec.structs.replace(desk.target, base_url=f"http://127.0.0.1:{server.server_port}")
+        target = msgspec.structs.replace(desk.target, base_url=url)
         done = replace(desk, target=target, rerun=lambda journeys: {"j": "failed"}).apply(
             repair, incident, ANNA, really=True
         )
-        server.shutdown()
     assert asked == ["/declared"], done.text
 
 

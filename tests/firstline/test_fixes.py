@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
 import pytest
 from filelock import FileLock
 
+from synthprobe import loopback
 from synthprobe.errors import AuditError, FixRefused
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.firstline import fixes
@@ -129,14 +130,11 @@ def desk(tmp_path, incident, world) -> FixDesk:
 def counting():
     """A target that answers 200 to everything, and says what it was asked."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_DELETE(self):
             server.seen.append(f"{self.command} {self.path}")
             self.send_response(200)
             self.end_headers()
-
-        def log_message(self, *_):
-            pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.seen, server.url = [], f"http://127.0.0.1:{server.server_port}"

@@ -4,14 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import ClassVar
 
 import pytest
 from msgspec.structs import replace
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 from synthprobe.config import read_config
 from synthprobe.fleet.slots import plan_of
 from synthprobe.project import Project
@@ -34,41 +32,34 @@ def test_read(api):
 """
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(loopback.Handler):
     asked: ClassVar[list[str]] = []
 
     def do_GET(self):
         self.asked.append(self.path)
-        self.send_response(500 if self.path == "/buy" else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
+        self.answer(500 if self.path == "/buy" else 200)
 
 
 @pytest.fixture
 def command(tmp_path):
     """Types a command in a project with two journeys, one of which fails."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
-    Thread(target=server.serve_forever, daemon=True).start()
-    (tmp_path / "journeys").mkdir()
-    (tmp_path / "journeys" / "test_shop.py").write_text(JOURNEYS)
-    (tmp_path / "synthprobe.toml").write_text(
-        "default_target = 'shop'\nsecond_attempt_delay_s = 0\ninterval_s = 86400\n"
-        f"[targets.shop]\nbase_url = 'http://127.0.0.1:{server.server_port}'\nlocations = ['fra']\n"
-    )
+    with loopback.served(Shop) as url:
+        (tmp_path / "journeys").mkdir()
+        (tmp_path / "journeys" / "test_shop.py").write_text(JOURNEYS)
+        (tmp_path / "synthprobe.toml").write_text(
+            "default_target = 'shop'\nsecond_attempt_delay_s = 0\ninterval_s = 86400\n"
+            f"[targets.shop]\nbase_url = '{url}'\nlocations = ['fra']\n"
+        )
 
-    def run(*words: str, **environ: str) -> tuple[int, dict]:
-        done = subprocess.run(
-            [sys.executable, "-m", "synthprobe", *words, "--json"], cwd=tmp_path, capture_output=True, text=True,
-            timeout=100, env=os.environ | environ,
-        )  # fmt: skip
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
+        def run(*words: str, **environ: str) -> tuple[int, dict]:
+            done = subprocess.run(
+                [sys.executable, "-m", "synthprobe", *words, "--json"], cwd=tmp_path, capture_output=True, text=True,
+                timeout=100, env=os.environ | environ,
+            )  # fmt: skip
+            assert done.stdout, done.stderr
+            return done.returncode, json.loads(done.stdout)
 
-    yield run
-    server.shutdown()
+        yield run
 
 
 def test_a_part_is_looked_at_once_and_nobody_is_told_before_the_conclusion(command):

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 from foreign_systems import PASSWORD, SYSTEMS, System, Trouble
 from packed_texts import candidates
 
+from synthprobe import loopback
 from synthprobe.evidence.redaction import Redactor
 
 KEPT = Path.home() / ".cache" / "synthprobe" / "foreign"
@@ -69,14 +70,10 @@ def messages() -> Iterator[tuple[str, list[bytes]]]:
     """The address of a receiver of alerts, and what it received."""
     received: list[bytes] = []
 
-    class Receiver(BaseHTTPRequestHandler):
+    class Receiver(loopback.Handler):
         def do_POST(self) -> None:
             received.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
+            self.answer()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

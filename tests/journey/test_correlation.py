@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
-from synthprobe import Api, Journey, Recorder, Target, recording, step
+from synthprobe import Api, Journey, Recorder, Target, loopback, recording, step
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.result import Step
 
@@ -20,7 +20,7 @@ class Server:
     def __init__(self, host: str) -> None:
         seen = self.seen = {}
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             def do_GET(self) -> None:
                 path, _, away = self.path.partition("?")
                 seen[path] = {name.lower(): value for name, value in self.headers.items()}
@@ -31,9 +31,6 @@ class Server:
                     self.send_header("Location", away)
                 self.end_headers()
                 self.wfile.write(b"<!doctype html><title>here</title>")
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 from authority import Authority
 from typer.testing import CliRunner
 
-from synthprobe import ConfigurationError, Secret
+from synthprobe import ConfigurationError, Secret, loopback
 from synthprobe.cli.main import app
 from synthprobe.errors import ToolError
 from synthprobe.journey.eventually import eventually
@@ -170,18 +170,12 @@ def test_a_mailbox_is_read_over_tls_of_ones_own_authority_and_of_no_other(mail, 
 def test_an_http_mailbox_is_read_by_mailpits_api():
     mails = {"a": {"To": [{"Address": "old@example.org"}]}}
 
-    class Mailpit(BaseHTTPRequestHandler):
+    class Mailpit(loopback.Handler):
         def do_GET(self):
             id = self.path.rpartition("/")[2]
             found = {"messages": [{"ID": mail_id} for mail_id in mails]} if "?" in self.path else mails[id]
             body = json.dumps(found).encode()
-            self.send_response(200 if self.headers["Authorization"] else 401)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
+            self.answer(200 if self.headers["Authorization"] else 401, body)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Mailpit)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pyotp
 import pytest
 
-from synthprobe import ConfigurationError, Redactor, Secret, pipeline
+from synthprobe import ConfigurationError, Redactor, Secret, loopback, pipeline
 from synthprobe.errors import ToolError
 from synthprobe.journey.otp import Otp
 
@@ -33,20 +33,13 @@ class Door:
         self.seen: list[str] = []
         totp, door = pyotp.TOTP(KEY, interval=3), self
 
-        class Answers(BaseHTTPRequestHandler):
+        class Answers(loopback.Handler):
             def do_POST(self):
                 code = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["code"]
                 fits = totp.verify(code, valid_window=1) and code not in door.seen
                 door.seen.append(code)
                 body = json.dumps({"code": code, "said": f"{code} was sent"}).encode()
-                self.send_response(200 if fits and len(door.seen) > 1 else 403)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
+                self.answer(200 if fits and len(door.seen) > 1 else 403, body, {"Content-Type": "application/json"})
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from synthprobe import (
     certificate_holds,
     domain_holds,
     has_security_headers,
+    loopback,
     redirects_to_https,
     resolves,
 )
@@ -80,7 +81,7 @@ ANSWERS = {
 }
 
 
-class Answers(BaseHTTPRequestHandler):
+class Answers(loopback.Handler):
     def do_GET(self):
         status, headers, body = ANSWERS[self.path]
         self.send_response(status)
@@ -89,9 +90,7 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_HEAD = do_GET  # noqa: N815
-
-    def log_message(self, *_): ...
+    do_HEAD = do_GET
 
 
 @pytest.fixture(scope="module")

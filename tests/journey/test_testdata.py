@@ -7,13 +7,13 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy
 
-from synthprobe import Api, ConfigurationError, Target, TestData
+from synthprobe import Api, ConfigurationError, Target, TestData, loopback
 from synthprobe.errors import HistoryError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.history.store import History
@@ -36,7 +36,7 @@ class Things:
         self.filters = True
         things = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             def answer(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(size)
@@ -46,10 +46,7 @@ class Things:
                 self.end_headers()
                 self.wfile.write(json.dumps(content).encode())
 
-            do_GET = do_POST = do_DELETE = answer  # noqa: N815
-
-            def log_message(self, *args: object) -> None:
-                pass
+            do_GET = do_POST = do_DELETE = answer
 
         self._lock = threading.Lock()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -6,7 +6,9 @@ import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+
+from synthprobe import loopback
 
 PAGE = b"<!doctype html><title>echo</title><p data-testid=here>nothing"
 
@@ -21,7 +23,7 @@ def brotli(content: bytes) -> bytes:
 PACKED = {"gzip": gzip.compress, "br": brotli, "": bytes}
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(loopback.Handler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -41,9 +43,7 @@ class Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = answer  # noqa: N815
-
-    def log_message(self, *_: object) -> None: ...
+    do_GET = do_POST = answer
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 import base64
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from made_site import publish
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
 
@@ -50,7 +48,7 @@ def test_the_next(api):
 """
 
 
-class Door(BaseHTTPRequestHandler):
+class Door(loopback.Handler):
     seen: list[tuple[str, str, str]] = []  # noqa: RUF012
 
     def do_GET(self):
@@ -74,24 +72,19 @@ class Door(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_): ...
-
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, new_project):
     """A run against a target behind a door, and what came to each of its two names."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    made = new_project(tmp_path_factory.mktemp("door"))
-    made.configure(
-        f"http://127.0.0.1:{server.server_port}",
-        'allowed_hosts = ["localhost"]\nhttp_credentials = { user = "probe", secret = "door" }\n'
-        '[targets.demo.secrets]\ndoor = "env:DOOR_PASSWORD"\n',
-    )
-    made.journeys(JOURNEYS)
-    yield made.run(environ={"DOOR_PASSWORD": PASSWORD}), Door.seen
-    server.shutdown()
-    server.server_close()
+    with loopback.served(Door) as url:
+        made = new_project(tmp_path_factory.mktemp("door"))
+        made.configure(
+            url,
+            'allowed_hosts = ["localhost"]\nhttp_credentials = { user = "probe", secret = "door" }\n'
+            '[targets.demo.secrets]\ndoor = "env:DOOR_PASSWORD"\n',
+        )
+        made.journeys(JOURNEYS)
+        yield made.run(environ={"DOOR_PASSWORD": PASSWORD}), Door.seen
 
 
 def test_a_door_opens_for_sessions_pages_and_requests_of_a_page_at_the_targets_own_origin_only(ran):

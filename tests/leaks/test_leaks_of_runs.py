@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import ClassVar
 
 import psutil
@@ -15,7 +15,7 @@ import pytest
 from echo import echo
 from planted import KINDS, find, plant, variable
 
-from synthprobe import eventually
+from synthprobe import eventually, loopback
 from synthprobe.evidence.redaction import Redactor
 
 ROWS = {
@@ -57,15 +57,13 @@ to = ["env:PAGER", "env:WEBHOOK"]
 """
 
 
-class Pager(BaseHTTPRequestHandler):
+class Pager(loopback.Handler):
     received: ClassVar[list[bytes]] = []
 
     def do_POST(self):
         self.received.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(200)
         self.end_headers()
-
-    def log_message(self, *_): ...
 
 
 def configure(made, url, names):

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import pytest
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 from synthprobe.evidence.redaction import Redactor
 
 SECRET = "s3ss10n-Qw7x-zz41"
@@ -33,7 +33,7 @@ class TestBoard:
 """
 
 
-class Hostile(BaseHTTPRequestHandler):
+class Hostile(loopback.Handler):
     """Issues names that it can guess, by each way on which secrets are learned."""
 
     def do_GET(self):
@@ -58,8 +58,6 @@ class Hostile(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
-
-    def log_message(self, *_): ...
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,10 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import ClassVar
+
+from synthprobe import loopback
 
 CODE = "482913"
 PAGE = """<!doctype html><meta name="csrf-token" content="{meta}"><title>issuer</title>
@@ -49,7 +51,7 @@ fetch('/auth/token', {{method: 'POST', headers: {{'Content-Type': 'application/x
 </script>"""
 
 
-class Issuer(BaseHTTPRequestHandler):
+class Issuer(loopback.Handler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     issued: ClassVar[dict[str, str]] = {}
@@ -109,8 +111,6 @@ class Issuer(BaseHTTPRequestHandler):
         self.send_header("X-Subject-Token", self.new("header"))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urljoin
 
@@ -18,7 +18,7 @@ import pytest
 from made_site import publish
 from msgspec.structs import replace
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 from synthprobe.config import Config, read_config
 from synthprobe.project import Project
 from synthprobe.records.evidence import Answer, Evidence, Facts
@@ -49,7 +49,7 @@ class Heard:
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             if self.path.startswith("/beat"):
@@ -59,9 +59,6 @@ def heard() -> Iterator[Heard]:
                 found.messages.append(json.loads(body))
             self.send_response(200)
             self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = Heard(server.server_port)

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from synthprobe import pipeline
+from synthprobe import loopback, pipeline
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.project import Project
@@ -42,7 +42,7 @@ class Heard:
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             found.requests.append((self.command, self.path.partition("?")[0], body))
@@ -51,9 +51,6 @@ def heard() -> Iterator[Heard]:
 
         def do_PUT(self) -> None:
             self.do_POST()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = Heard(server.server_port)

@@ -5,10 +5,11 @@ import os
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
+from synthprobe import loopback
 from synthprobe.history.store import History
 from synthprobe_demo.postgres import running_postgres
 
@@ -26,13 +27,11 @@ def database():
 def pager():
     pages: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_POST(self) -> None:
             pages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["title"])
             self.send_response(200)
             self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from synthprobe import loopback
 
 MODULES = """
 import sys
@@ -48,22 +48,14 @@ def posted() -> Iterator[list[str]]:
     """The paths that were posted to a system, whose address is the first entry."""
     seen: list[str] = []
 
-    class Answers(BaseHTTPRequestHandler):
+    class Answers(loopback.Handler):
         def do_POST(self) -> None:
             seen.append(self.path)
-            self.send_response(201)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(201)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    seen.append(f"http://127.0.0.1:{server.server_port}")
-    yield seen
-    server.shutdown()
-    server.server_close()
+    with loopback.served(Answers) as url:
+        seen.append(url)
+        yield seen
 
 
 def watched(address: str) -> str:

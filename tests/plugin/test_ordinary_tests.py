@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from synthprobe import loopback
 
 CONFTEST = """
 import pytest
@@ -71,18 +73,13 @@ def system() -> Iterator[tuple[str, list[str]]]:
     """The address of a system, and what was asked of it."""
     asked: list[str] = []
 
-    class Answers(BaseHTTPRequestHandler):
+    class Answers(loopback.Handler):
         def do_GET(self) -> None:
             asked.append(f"{self.command} {self.headers['Host'].partition(':')[0]}{self.path}")
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
+            self.answer(200, b"ok")
 
         def do_POST(self) -> None:
             self.do_GET()
-
-        def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import gzip
 import socket
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import made_run
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from synthprobe import Journey, Recorder, recording, step
+from synthprobe import Journey, Recorder, loopback, recording, step
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import JourneyVerdict, Verdict
@@ -25,7 +23,7 @@ from synthprobe.report.telemetry import export_spans
 def receiver() -> Iterator[tuple[str, list]]:
     got: list = []
 
-    class Receiver(BaseHTTPRequestHandler):
+    class Receiver(loopback.Handler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             body = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
@@ -34,13 +32,8 @@ def receiver() -> Iterator[tuple[str, list]]:
             self.send_response(200 if self.path == "/v1/traces" else 404)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1/traces", got
-        server.shutdown()
+    with loopback.served(Receiver) as url:
+        yield f"{url}/v1/traces", got
 
 
 def verdict() -> tuple[Verdict, Recorder, str]:

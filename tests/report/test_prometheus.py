@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import socket
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import made_run
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from synthprobe import loopback
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import Verdict
@@ -57,19 +56,14 @@ def test_what_is_not_known_is_no_metric(tmp_path):
 def test_metrics_are_pushed_for_their_target():
     got: list[tuple[str, str]] = []
 
-    class Gateway(BaseHTTPRequestHandler):
+    class Gateway(loopback.Handler):
         def do_PUT(self) -> None:
             got.append((self.path, self.rfile.read(int(self.headers["Content-Length"])).decode()))
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Gateway) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        push_metrics(f"http://127.0.0.1:{server.server_port}", VERDICT)
-        server.shutdown()
+    with loopback.served(Gateway) as url:
+        push_metrics(url, VERDICT)
     ((path, text),) = got
     assert sorted(path.split("/job/synthprobe/")[1].split("/")) == sorted(["target", "demo", "location", "local"])
     assert samples(text)["journey_outcome", "login", "passed"] == 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from made_site import serve
 from playwright.sync_api import Browser, Page, expect
 
+from synthprobe import loopback
 from synthprobe.report.trace_viewer import copy_trace_viewer
 
 LEAD_ON = """(_, url) => new Promise((done) => {
@@ -36,18 +37,11 @@ class Watched(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
-class Answers(BaseHTTPRequestHandler):
+class Answers(loopback.Handler):
     def do_GET(self) -> None:
         assert isinstance(self.server, Watched)
         self.server.asked.append(self.path)
-        self.send_response(200)
-        self.send_header("Content-Type", "text/css" if self.path.endswith(".css") else "text/html")
-        self.send_header("Content-Length", str(len(SHEET)))
-        self.end_headers()
-        self.wfile.write(SHEET)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.answer(200, SHEET, {"Content-Type": "text/css" if self.path.endswith(".css") else "text/html"})
 
 
 @pytest.fixture

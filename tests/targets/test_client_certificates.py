@@ -11,14 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
 import pytest
 from authority import Authority
 
-from synthprobe import Api, Target, TargetError
+from synthprobe import Api, Target, TargetError, loopback
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError, SecretError
 from synthprobe.evidence.redaction import Redactor
@@ -51,22 +51,15 @@ class Shown(ThreadingHTTPServer):
                 pass
 
 
-class Answers(BaseHTTPRequestHandler):
+class Answers(loopback.Handler):
     def do_GET(self):
         shown = self.connection.getpeercert() or {}
         name = dict(part[0] for part in shown.get("subject", ())).get("commonName", "nobody")
         self.server.names.append(name)
         body = f"<h1>{name}</h1>".encode() if self.command == "GET" else b""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Access-Control-Allow-Origin", "*")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(200, body, {"Content-Type": "text/html", "Access-Control-Allow-Origin": "*"})
 
-    do_HEAD = do_POST = do_GET  # noqa: N815
-
-    def log_message(self, *_): ...
+    do_HEAD = do_POST = do_GET
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import json
 import multiprocessing
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
-from synthprobe import Api, ConfigurationError, Journey, Recorder, Target, TargetError, recording, step
+from synthprobe import Api, ConfigurationError, Journey, Recorder, Target, TargetError, loopback, recording, step
 from synthprobe.config import read_config
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.guard import Guard, Pace, kill_switch_reason
@@ -183,7 +183,7 @@ def test_waiting_for_a_place_is_no_slowness_of_the_target(tmp_path):
 def place():
     """A server that answers with what is put into ``place.answer``; its address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             if self.path == "/throw":
                 server.answer = (200, b"on")
@@ -192,9 +192,6 @@ def place():
             self.send_response(status)
             self.end_headers()
             self.wfile.write(text)
-
-        def log_message(self, *args: object) -> None:
-            pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.at = []

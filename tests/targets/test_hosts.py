@@ -6,12 +6,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, Error
 
-from synthprobe import Api, ConfigurationError, Target
+from synthprobe import Api, ConfigurationError, Target, loopback
 from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.browser.installation import find_browser
 from synthprobe.browser.wall import GuardedBrowser, launch_arguments
@@ -48,16 +48,10 @@ def test_what_is_no_host_is_refused(key, written):
         check_guardrails(Target(base_url="https://shop.example", **{key: (written,)}))
 
 
-class Answers(BaseHTTPRequestHandler):
+class Answers(loopback.Handler):
     def do_GET(self):
         self.server.asked.append(self.path)
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", "4")
-        self.end_headers()
-        self.wfile.write(b"here")
-
-    def log_message(self, *_): ...
+        self.answer(200, b"here", {"Content-Type": "text/html"})
 
 
 class OfIPv6(ThreadingHTTPServer):

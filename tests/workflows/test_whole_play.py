@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, expect
 from s3_server import KEYS, S3Server
 from test_journeys import OURS, ROOT, Runners
 
+from synthprobe import loopback
 from synthprobe.report.serving import serve
 from synthprobe.report.store import open_store
 
@@ -47,13 +48,11 @@ class People:
     def __init__(self) -> None:
         outer, self.paged, self.mailed = self, list[str](), list[str]()
 
-        class Pager(BaseHTTPRequestHandler):
+        class Pager(loopback.Handler):
             def do_POST(self) -> None:
                 outer.paged.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 self.send_response(200)
                 self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
 
         self._pager = ThreadingHTTPServer(("127.0.0.1", 0), Pager)
         threading.Thread(target=self._pager.serve_forever, daemon=True).start()

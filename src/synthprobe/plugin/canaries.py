@@ -12,11 +12,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from synthprobe import loopback
 from synthprobe.errors import ConfigurationError, ExpectationError, TargetError
 from synthprobe.journey.api import Api
 from synthprobe.journey.steps import step
@@ -36,7 +36,7 @@ _NOBODY = "http://synthprobe-canary.invalid/"
 """A name that no resolver knows: what answers for it is a proxy, and who says so is not the wall."""
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Answers(loopback.Handler):
     """A tiny system: it works, or is broken in a known way."""
 
     def do_GET(self) -> None:
@@ -46,24 +46,14 @@ class _Answers(BaseHTTPRequestHandler):
             "/wrong": (200, "application/json", json.dumps({"state": "dead"}).encode()),
             "/error-page": (200, "text/html", b"<h1>Something went wrong</h1>"),
         }.get(self.path, (404, "text/plain", b""))
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.answer(status, body, {"Content-Type": kind})
 
 
 @pytest.fixture
 def canary_url() -> Iterator[str]:
     """Address of the system the canaries look at."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with loopback.served(_Answers) as url:
+        yield url
 
 
 @pytest.fixture

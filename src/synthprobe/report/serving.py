@@ -7,10 +7,11 @@ import re
 import sys
 from collections.abc import Sequence
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from synthprobe import loopback
 from synthprobe.errors import ReportError
 from synthprobe.report.store import Held, Store, is_text
 
@@ -43,7 +44,7 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(loopback.Handler):
     """Answers GET and HEAD, silently, and keeps nothing in the browser's cache.
 
     It answers to known names only (a page elsewhere could give its own name this address), lists no folder, and
@@ -90,12 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             data = data[begin:end]
         elif is_text(found.media_type) and "gzip" in self.headers.get("Accept-Encoding", ""):
             data, headers["Content-Encoding"] = gzip.compress(data, 5, mtime=0), "gzip"
-        self.send_response(status)
-        for name, value in (headers | {"Content-Length": str(len(data)), "Vary": "Accept-Encoding"}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
+        self.answer(status, data, headers | {"Vary": "Accept-Encoding"})
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")
@@ -103,9 +99,6 @@ class _Handler(BaseHTTPRequestHandler):
         if _FOREIGN.search(unquote(self.path.partition("?")[0])):
             self.send_header("Content-Security-Policy", _NO_SCRIPTS)
         super().end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def _is_known(self, host: str) -> bool:
         name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
