@@ -231,7 +231,6 @@ KNOWN = (
 )
 
 
-_FORBIDDEN = "<html><title>Forbidden</title><h1>Forbidden</h1></html>"
 _OVERLAY = '<div id="tour" style="position:fixed;inset:0;z-index:99999;background:#fff8">Take the tour</div></body>'
 _DIALOG = '<dialog id="news"><p>We value your privacy</p></dialog><script>news.showModal()</script></body>'
 _DOWN = "<html><title>Maintenance</title><h1>We will be back soon</h1></html>"

@@ -110,12 +110,7 @@ def install_browser(
         attempts.append("apt-get: not on this machine")
     else:
         report("Installing chromium-headless-shell with apt-get.")
-        prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
-        # A stale package list is no reason to stop: the install itself tells.
-        tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=environ)
-        reason = tool_failure(
-            [*prefix, apt, "install", "-y", "chromium-headless-shell"], timeout_s=PACKAGE_S, environ=environ
-        )
+        reason = _apt_install(apt, "chromium-headless-shell", environ, root)
         if not reason:
             return
         report(f"apt-get did not work: {reason}")
@@ -152,14 +147,20 @@ def install_driver_library(
     apt = shutil.which("apt-get", path=environ.get("PATH", ""))
     if package and apt:
         report(f"Installing {package} with apt-get: Playwright's driver needs it.")
-        prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
-        tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=environ)
-        tool_failure([*prefix, apt, "install", "-y", package], timeout_s=PACKAGE_S, environ=environ)
+        _apt_install(apt, package, environ, root)
     if reason := driver_trouble(driver):
         raise ToolError(
             f"Playwright's driver does not start: {reason}. Without it no browser journey runs. Install what is "
             f"missing with this machine's package manager{f', on Debian and Ubuntu {package}' if package else ''}."
         )
+
+
+def _apt_install(apt: str, package: str, environ: Mapping[str, str], root: bool | None) -> str:
+    """Install a package of the operating system; why it could not be."""
+    prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
+    # A stale package list is no reason to stop: the install itself tells.
+    tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=environ)
+    return tool_failure([*prefix, apt, "install", "-y", package], timeout_s=PACKAGE_S, environ=environ)
 
 
 def _driver() -> Path:
@@ -184,9 +185,9 @@ def _downloads(environ: Mapping[str, str], driver: Path) -> Iterator[tuple[Path,
             yield _download_folder(environ, driver) / f"{browser.replace('-', '_')}-{revisions[browser]}", name
 
 
-def has_ffmpeg(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+def has_ffmpeg() -> bool:
     """Whether Playwright can record videos on this machine."""
-    return any(_download_folder(environ, _driver()).glob("ffmpeg-*/ffmpeg-*"))
+    return any(_download_folder(ENVIRONMENT, _driver()).glob("ffmpeg-*/ffmpeg-*"))
 
 
 def _download_folder(environ: Mapping[str, str], driver: Path) -> Path:

@@ -69,7 +69,7 @@ class Keeper:
         try:
             content = self._redactor.text(text).encode()
         except _BROKE as error:
-            self._unredacted(kind, title, "text/plain", "txt", error)
+            self._unredacted(kind, "text/plain", "txt", error)
             return
         self._write(kind, title, "text/plain", "txt", content)
 
@@ -119,7 +119,7 @@ class Keeper:
         try:
             left = self._redactor.residual(content)
         except _BROKE as error:
-            self._unredacted(kind, title, media_type, extension, error)
+            self._unredacted(kind, media_type, extension, error)
             return
         if left:
             self.leaks.append(path.name)
@@ -133,7 +133,7 @@ class Keeper:
             return
         self._known(kind, title, media_type, path)
 
-    def _unredacted(self, kind: EvidenceKind, title: str, media_type: str, extension: str, error: Exception) -> None:
+    def _unredacted(self, kind: EvidenceKind, media_type: str, extension: str, error: Exception) -> None:
         """The redactor itself broke; its error may quote what it was given, so only the type is said."""
         name = self._path(kind, extension).name
         self.leaks.append(name)

@@ -45,7 +45,7 @@ def rank(
         raise ValueError(f"The window must be longer than nothing, but is {days!r} days.")
     uses = {journey_traffic.journey: journey_traffic for journey_traffic in traffic}
     earlier = {key: _mean(group) for key, group in _grouped(before).items()}
-    rows = [_row(key, group, uses, days, earlier.get(key)) for key, group in _grouped(operations).items()]
+    rows = [_row(group, uses, days, earlier.get(key)) for key, group in _grouped(operations).items()]
     ranked: list[ImpactRow] = []
     for kind in ("step", "operation", "statement"):
         ranked += _ranked([row for row in rows if row[0].kind == kind])
@@ -124,7 +124,7 @@ def _grouped(operations: Iterable[OperationTotal]) -> dict[tuple[str, str], list
 
 
 def _row(
-    key: tuple[str, str], group: list[OperationTotal], uses: dict[str, Traffic], days: float, earlier: float | None
+    group: list[OperationTotal], uses: dict[str, Traffic], days: float, earlier: float | None
 ) -> tuple[ImpactRow, float]:
     """The row without rank and shares, and its own time."""
     calls, total = _sum(group)

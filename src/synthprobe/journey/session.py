@@ -180,6 +180,3 @@ def _check_files(verify: object, cert: object) -> None:
     for option, path in (("verify", verify), *(("cert", certificate) for certificate in certificates)):
         if isinstance(path, (str, os.PathLike)) and os.fspath(path) and not os.path.exists(path):
             raise ConfigurationError(f"{option} names the file {str(path)!r}, which is not there. Correct the path.")
-
-
-__all__ = ["GuardedAdapter", "GuardedSession"]

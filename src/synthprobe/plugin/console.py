@@ -180,6 +180,3 @@ class HarmlessConsole:
             return type(value)(map(self._safe, value))
         text = value if isinstance(value, str) else repr(value)
         return value if (safe := self._mask(text)) == text else safe
-
-
-__all__ = ["HarmlessConsole", "capture_refusal"]

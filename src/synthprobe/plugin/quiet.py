@@ -139,9 +139,6 @@ def _own_stream(reporter: Any) -> TextIO | None:
         return None
 
 
-__all__ = ["QuietConsole", "is_quiet"]
-
-
 def header(session: JourneySession) -> list[str]:
     note = proxy_note(project_of(session.config).environ, session.target)
     against = f"synthprobe: target {session.target.name} at {session.target.base_url}, run {session.run_folder.run.id}"

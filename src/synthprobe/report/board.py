@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from synthprobe.files import write_whole
 from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind, Split
-from synthprobe.records.latency import Alarm, Mark, StepSeries
+from synthprobe.records.latency import Mark, StepSeries
 from synthprobe.records.objective import ObjectiveStatus
 from synthprobe.report.addresses import safe_name
 from synthprobe.report.charts import latency_chart, run_addresses, took
@@ -287,6 +287,3 @@ def _gap(seconds: float) -> str:
 
 def _signed(ms: float) -> str:
     return f"{'−' if ms < 0 else '+'}{waiting(abs(ms))}" if ms else "nothing"
-
-
-__all__ = ["Alarm", "BoardChange", "BoardData", "BoardJourney", "Day", "StepSeries", "render_board"]
