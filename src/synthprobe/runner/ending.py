@@ -30,10 +30,16 @@ def read_last_words(folder: Path) -> list[LastWords]:
     return list(read_lines(last_words_file(folder), LastWords))
 
 
+def read_log(folder: Path) -> list[str]:
+    """The lines that the sessions of a run printed so far."""
+    path = folder / "pytest.log"
+    return [line.strip() for line in path.read_text("utf-8", errors="replace").splitlines()] if path.exists() else []
+
+
 class Ending:
     """How a session of a run ended; what the sessions before it said is theirs."""
 
-    def __init__(self, folder: Path, reason: str, code: int | None, words_before: int = 0) -> None:
+    def __init__(self, folder: Path, reason: str, code: int | None, words_before: int, log_before: int) -> None:
         self.reason = reason
         self._folder = folder
         self._code = code
@@ -41,8 +47,8 @@ class Ending:
         self.notes = tuple(dict.fromkeys(words.message for words in last_words if words.kind == "note"))
         self._words = [words for words in last_words if words.kind not in {"note", "through"}]
         self._went_through = any(words.kind == "through" for words in last_words)
-        lines = [line.strip() for line in _read(folder / "pytest.log").splitlines()]  # now: the next one adds to it
-        telling = [line for line in lines if "error" in line.lower() and not line.startswith("FAILED ")]
+        log = read_log(folder)[log_before:]  # now: the next one adds to it
+        telling = [line for line in log if "error" in line.lower() and not line.startswith(("FAILED ", "=", "_"))]
         self._telling = f": {telling[-1]}" if telling else ""
 
     @property
@@ -131,7 +137,3 @@ class Missing:
         if session.went_through:
             return f"worker: pytest went through without this journey: {session.message}."
         return f"worker: pytest ended before this journey began: {session.message.rstrip('.')}."
-
-
-def _read(path: Path) -> str:
-    return path.read_text("utf-8", errors="replace") if path.exists() else ""

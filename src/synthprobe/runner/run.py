@@ -30,7 +30,7 @@ from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
-from synthprobe.runner.ending import LAST_WORDS_PLUGIN, Ending, Missing, read_last_words
+from synthprobe.runner.ending import LAST_WORDS_PLUGIN, Ending, Missing, read_last_words, read_log
 from synthprobe.runner.inventory import (
     Inventory,
     disappeared,
@@ -178,7 +178,7 @@ class _Sessions:
             _write(self._folder / "collected.json", self.collected or ())
 
     def _session(self, paths: Sequence[str], say: Callable[[str], None]) -> Ending:
-        words_before = len(read_last_words(self._folder))
+        words_before, log_before = len(read_last_words(self._folder)), len(read_log(self._folder))
         command = _command(self._project.config, self._target, self._folder, self._run.slot, self._order, paths)
         child = Child(command, self._project, self._folder, self._scratch, say if self._order.verbose else None)
         self._stack.callback(child.clear)
@@ -188,7 +188,7 @@ class _Sessions:
         if reason:
             child.end(TERMINATE_GRACE_S if signal.SIGTERM in self._asked else INTERRUPT_GRACE_S)
         child.clear()
-        return Ending(self._folder, reason, child.process.returncode, words_before)
+        return Ending(self._folder, reason, child.process.returncode, words_before, log_before)
 
     def _read_collected(self) -> list[Journey] | None:
         return read_record(self._folder / "collected.json", list[Journey], None)
