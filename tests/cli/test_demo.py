@@ -116,6 +116,9 @@ def test_less_or_more_than_was_injected_is_not_a_success():
     healthy = verdict(dict.fromkeys(names, "passed"))
     right = {name: "passed" if name == "other" else "failed" for name in names}
     assert exactly_found(healthy, verdict(right))
+    slow = verdict({**dict.fromkeys(names, "passed"), "call-intake": "degraded"})
+    assert exactly_found(slow, verdict({**right, "other": "degraded"})), "the machine is busy"
+    assert not exactly_found(verdict({**right, "other": "passed"}), verdict(right)), "broken before a fault was on"
     assert not exactly_found(healthy, healthy), "a fault that nobody noticed"
     assert not exactly_found(healthy, verdict({**right, "other": "failed"})), "an alarm nobody injected"
     assert not exactly_found(healthy, verdict({**right, "other": "unknown"}))
