@@ -152,5 +152,5 @@ def _print_found(healthy: Verdict, faulty: Verdict) -> None:
         f"{len(incidents)} incidents for {len(FOUND_BY)} faults; {quiet} other journeys did their job both times."
     )
     slow = {j.journey.id: j.cause for v in (healthy, faulty) for j in v.journeys if j.outcome == "degraded"}
-    for id, cause in slow.items():
-        _console.print(f"Slower than it should be, as this machine may be busy: {id}, {cause}")
+    for id, why in slow.items():
+        _console.print(f"Slower than it should be, as this machine may be busy: {id}, {why}")
