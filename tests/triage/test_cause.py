@@ -320,13 +320,14 @@ LOGS = {
     ("raised", "outcome", "parts"),
     [
         (TimeoutError("Page.expect_response: Timeout 300ms exceeded." + LOGS["late"]), "failed", ["**/orders"]),
+        (TimeoutError('Page.goto: Timeout 300ms exceeded.\n  - navigating to "http://t/cart"'), "failed", ["/cart"]),
         (Error("APIRequestContext.get: read ECONNRESET" + LOGS["asked"]), "failed", ["/orders", "ECONNRESET"]),
         (TimeoutError("Locator.click: Timeout 300ms exceeded." + LOGS["away"]), "failed", ["button", "0.3 s"]),
         (TimeoutError("Locator.click: Timeout 300ms exceeded." + LOGS["new"]), "failed", ["button", "0.3 s"]),
         (AssertionError("Page title expected to be 'Orders'" + LOGS["title"]), "failed", ["'Orders'", "'Log in'"]),
         (Error("Page.goto: Download is starting\nCall log:\n"), "failed", ["Download"]),
     ],
-    ids=["an answer", "a client", "outside", "replaced", "a title", "a download"],
+    ids=["an answer", "a page", "a client", "outside", "replaced", "a title", "a download"],
 )
 def test_what_playwrights_log_says_beside_its_message_is_told(raised, outcome, parts):
     failure = describe_failure(raised, detail="", step="", phase="call")

@@ -261,3 +261,10 @@ def test_what_was_waited_for_outside_the_broken_step_is_no_part_of_its_time():
     assert "POST /reset took 8.7 s." in triage(late).why
     within = replace(late, evidence=Facts(answers=(replace(slow, step="log in"),)))
     assert "POST /reset took 8.7 s of the step's 10.9 s." in triage(within).why
+
+
+def test_of_many_refusals_the_error_of_the_server_is_told_first():
+    refused = [answered("DELETE", f"/rows/{number}", 422) for number in range(3)]
+    broke = answered("DELETE", "/rows/4", 500)
+    tried = TriageFacts(outcome="failed", kind="expectation", step="ask", evidence=Facts(answers=(*refused, broke)))
+    assert triage(tried).why.startswith("DELETE /rows/4 was answered 500")

@@ -10,7 +10,7 @@ from synthprobe.records.finding import Sight, Sought
 _WAITING = re.compile(
     r"^\s*-? *waiting for (?P<locator>(?:get_by_|locator\(|frame_locator\().+?)(?:\s+to\s+be\s+\w+)?$"
 )
-_UNDER_WAY = re.compile(r"(waiting for (?:request|response|navigation to) [\"'].+)")
+_UNDER_WAY = re.compile(r"\s*-? *((?:waiting for (?:request|response|navigation to)|navigating to) [\"'].+)")
 _ALLOWED = re.compile(r"(?:Timeout|with timeout) (\d+)ms")
 _COVERS = re.compile(r"(<.+>) (?:from <.+> subtree )?intercepts\s+pointer\s+events")
 _SIGHTS: tuple[tuple[str, Sight], ...] = (

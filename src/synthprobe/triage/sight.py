@@ -227,7 +227,7 @@ def refusals(f: TriageFacts) -> list[Answer]:
     refused = [a for a in f.unwanted if not a.is_well and a.resource not in _ASSETS]
     if asked := f.asked:  # what else the journey asked for itself was refused as it expects
         refused = [a for a in refused if a.by == "page" or (a.method, a.path or "/") == asked]
-    return refused[:2]
+    return sorted(refused, key=lambda a: 400 <= a.status < 500)[:2]  # what a client may be refused is told last
 
 
 def _element(f: TriageFacts) -> Iterator[str]:
