@@ -74,6 +74,9 @@ def test_of_a_refusal_in_html_the_words_are_kept_and_not_the_markup():
         menu: "404 It's gone",
         f"{zones}<p>Gone</p></html>": "Gone",
         boxed: "Something broke",
+        "<nav><a>Home</a></nav><main>Come back later</main><footer>Imprint</footer>": "Come back later",
+        "<header><a>Home</a></header><header><h1>Closed</h1></header></nav>until noon": "Closed until noon",
+        "<nav>Home</nav>": "Home",
         "<d:error/>": "<d:error/>",
         "a < b": "a < b",
     }

@@ -23,6 +23,8 @@ _CONTROLS: dict[int, str] = {
 _IN_ONE_LINE = {**_CONTROLS, **dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")}
 _MARKUP = re.compile(r"<!--.*?-->|<(head|style|script|select)\b.*?</\1>|<[^>]*(?:>|$)", re.DOTALL | re.IGNORECASE)
 _NO_SCRIPT = re.compile(r"<noscript\b.*?</noscript>", re.DOTALL | re.IGNORECASE)
+_AROUND = re.compile(r"<(/?)(nav|header|footer)\b[^<>]*>", re.IGNORECASE)
+_SAYS = re.compile(r"<h[1-6]\b", re.IGNORECASE)
 _HALVES = re.compile("[\ud800-\udfff]")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _COMMAND = re.compile(r"^(\s*)::|##(\w*)\[", re.MULTILINE)
@@ -71,9 +73,30 @@ def without_markup(text: str) -> str:
         'Sold out'
         >>> without_markup("<noscript>Enable JavaScript.</noscript><div id=app></div>")
         'Enable JavaScript.'
+
+    So does what stands around the content of every page:
+
+        >>> without_markup("<nav><a>Home</a></nav><main>Come back later</main><footer>Imprint</footer>")
+        'Come back later'
     """
-    with_scripts = _MARKUP.sub(" ", _NO_SCRIPT.sub(" ", text)).strip()
-    return " ".join((with_scripts or _MARKUP.sub(" ", text).strip() or text).split())
+    with_scripts = _NO_SCRIPT.sub(" ", text)
+    texts = (_MARKUP.sub(" ", part).strip() for part in (_content(with_scripts), with_scripts, text))
+    return " ".join((next(filter(None, texts), "") or text).split())
+
+
+def _content(page: str) -> str:
+    """A page without what stands around the content of each of its kind; a header with a heading may be the content."""
+    kept, depth, begins, ends = "", 0, 0, 0
+    for tag in _AROUND.finditer(page):
+        if not depth and tag[1]:
+            continue
+        if not depth:
+            kept, begins = f"{kept} {page[ends : tag.start()]}", tag.start()
+        depth += -1 if tag[1] else 1
+        if not depth:
+            ends, part = tag.end(), page[begins : tag.end()]
+            kept += part if _SAYS.search(part) and part[1:7].lower() == "header" else " "
+    return page if depth else f"{kept} {page[ends:]}"
 
 
 def coloured_line(line: str) -> str:
