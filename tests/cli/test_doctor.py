@@ -130,3 +130,18 @@ def test_a_browser_that_is_there_and_shows_nothing_is_missing(project, tmp_path)
     tool = json.loads(done.stdout)["tools"][0]
     assert (done.returncode, tool["name"], tool["found"]) == (2, "browser", False)
     assert "launch" in tool["text"]
+
+
+def test_a_folder_that_takes_no_file_is_named_before_a_run_needs_it(project):
+    assert doctor(project, "folders").returncode == 0
+    kept = project.root / ".synthprobe"
+    kept.symlink_to("/proc")  # it takes no file of anybody, root included
+    done = doctor(project, "folders")
+    assert (done.returncode, f"{kept} cannot be written" in " ".join(done.stdout.split())) == (1, True), done.stdout
+    kept.unlink()
+    kept.mkdir()
+    (kept / "runs").write_text("a file in the way")
+    done = doctor(project, "folders")
+    assert (done.returncode, f"{kept}/runs cannot be written" in " ".join(done.stdout.split())) == (1, True), (
+        done.stdout
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shlex
 import tomllib
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Literal
 
 import msgspec
@@ -202,6 +204,22 @@ def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
         yield "warning", f"Target {target.name} asks for a user at {target.base_url}. Is http_credentials missing?"
 
 
+def _folders(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    """Whether runs and what is remembered of them can be written, by a file that is gone at once."""
+    ours = project.root / project.config.folder
+    nearest = (next(at for at in (place, *place.parents) if at.exists()) for place in (ours, ours / "runs"))
+    for folder in dict.fromkeys(nearest):  # the first run makes what is not there
+        try:
+            with TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            why = f"{error.strerror or error}. Make room, or give rights."
+            yield "wrong", f"{folder} cannot be written, where a run keeps what it sees: {why}"
+    memory = ours / "history.db"
+    if memory.is_file() and not os.access(memory, os.W_OK):
+        yield "wrong", f"{memory} cannot be written by this account. Nothing that runs see is remembered. Give rights."
+
+
 def _history(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     folder = project.root / project.config.folder
     there = (folder / "history.db").exists() or (folder.exists() and not folder.is_dir())
@@ -259,6 +277,7 @@ CHECKS: dict[str, Check] = {
     "addresses": _addresses,
     "proxies": _proxies,
     "target": _targets,
+    "folders": _folders,
     "history": _history,
     "routes": _routes,
     "heartbeat": _heartbeat,

@@ -63,7 +63,12 @@ def init(
 
     The site is opened, and the journey checks what was found there. Nothing that is there already is overwritten.
     """
-    if demo == (base_url is not None):
+    if demo and base_url is not None:
+        raise ConfigurationError(
+            "A project begins with one system: --base-url is for your own, --demo for the dispatch centre that comes "
+            f"with synthprobe, not both. Nothing was written. Yours: synthprobe init --base-url {shlex.quote(base_url)}"
+        )
+    if not demo and base_url is None:
         raise ConfigurationError(
             "Which system is to be watched? Give its address: synthprobe init --base-url https://shop.example.org. "
             "To try synthprobe on the dispatch centre that comes with it: synthprobe init --demo"
