@@ -188,6 +188,7 @@ def test_a_run_that_stands_still_is_ended_long_before_its_deadline_f34(project, 
     assert run.code == 3, run.output
     assert run["test_good"].outcome == "passed"
     assert run["test_stuck"].cause.startswith("stalled")
+    assert (run["test_stuck"].triage.cause_class, "itself is at fault" in run.output) == ("unknown", False), run.output
 
 
 def test_a_hang_while_files_are_read_ends_at_the_deadline_with_all_known_journeys_unknown_f37(project, supervised):

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import datetimes, integers
 
+from synthprobe import eventually
 from synthprobe.records.result import new_run_id
 from synthprobe.records.verdict import Verdict
 
@@ -140,6 +141,25 @@ def test_a_cancelled_run_is_judged_at_once(waiting, number, seconds, options):
     assert outcomes["test_before"][0] in {"passed", "unknown"}
     assert len(outcomes) == 3
     assert run.left() == []
+
+
+def test_what_failed_and_was_cancelled_before_its_second_attempt_is_not_confirmed(waiting, project):
+    settings = project.root / "synthprobe.toml"
+    settings.write_text(settings.read_text().replace("second_attempts = 0", "second_attempt_delay_s = 60"))
+    project.journeys(
+        "import os\ndef test_in_it(api):\n    open(os.environ['READY'], 'w').close()\n"
+        "    api.get('/healthz').expect(500)\n"
+    )
+    run = waiting()
+    journals = (project.root / ".synthprobe" / "runs").glob
+    failed = b"status 500 was expected"
+    eventually(lambda: any(failed in path.read_bytes() for path in journals("*/*/journal/*.jsonl")), within="40s")
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 3, run.output
+    outcome, cause = run.outcomes()["test_in_it"]
+    assert (outcome, cause.partition(":")[0]) == ("unknown", "cancelled")
+    assert "before the second attempt, so nothing confirms that it failed. At attempt 1: GET /healthz" in cause
+    assert ("--forked" in run.output, "The probe itself" in run.output) == (False, False), run.output
 
 
 def test_a_run_whose_shell_is_killed_in_ci_is_ended_and_judged_f43(waiting):

@@ -110,7 +110,6 @@ def test_a_verdict_of_an_older_version_says_its_degradations_as_before():
     ("ended", "why"),
     [
         ("deadline", "the run reached its deadline before a second one could confirm it: slow."),
-        ("cancelled", "the run was ended before a second one could confirm it: slow."),
         ("", "no second one was recorded that confirms it: slow. The run's pytest.log says whether pytest ended early"),
     ],
 )

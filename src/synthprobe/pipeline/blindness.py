@@ -23,7 +23,7 @@ from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.target import Target
 from synthprobe.triage.blind_runs import blind_run_incident
-from synthprobe.verdict.judge import judge_run
+from synthprobe.verdict.judge import Unseen, judge_run
 
 
 def end_blind(
@@ -65,7 +65,9 @@ def _judged(
     known = {"id": folder.name.partition("-")[2]} if folder is not None else {}
     run = project.run(target, slot, scheduled=slot is not None, interval_s=interval_s, ended="blind", **known)
     expected = due_journeys(expected, run.slot, run.interval_s)
-    return judge_run(run, expected, [], run.started_at, missing=lambda _: f"blind: {reason}", blind=reason)
+    return judge_run(
+        run, expected, [], run.started_at, missing=lambda _: Unseen(cause=f"blind: {reason}"), blind=reason
+    )
 
 
 def _written(project: Project, folder: Path | None, verdict: Verdict) -> Path:

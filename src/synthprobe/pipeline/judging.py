@@ -20,6 +20,7 @@ from synthprobe.records.verdict import Verdict
 from synthprobe.verdict.judge import (
     MUST_FAIL,
     MUST_PASS,
+    Unseen,
     judge_canaries,
     judge_run,
     lost_attempts,
@@ -34,7 +35,8 @@ _LOOKED_BACK = 300  # runs, for journeys that were not due in the newest
 def judge(
     folder: Path,
     *,
-    missing: Callable[[Journey], str] | str = "",
+    missing: Callable[[Journey], Unseen] | str = "",
+    cut_short: str = "",
     control: Callable[[], str] | None = None,
     write: bool = True,
 ) -> Verdict:
@@ -56,9 +58,10 @@ def judge(
         due,
         results,
         datetime.now(UTC),
-        missing=missing if callable(missing) else lambda _: missing,
+        missing=missing if callable(missing) else lambda _: Unseen(cause=missing),
         blind=blind,
         disbelieved=disbelieved,
+        cut_short=cut_short,
     )
     died = {(note.journey, note.attempt): note.step for note in read_progress(folder)}
     verdict = msgspec.structs.replace(verdict, notes=lost_attempts(verdict, died), not_due=len(expected) - len(due))

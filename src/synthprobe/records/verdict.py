@@ -33,6 +33,8 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
         since: when the state began, UTC, if earlier runs are known.
         degradations: in which ways it was not well enough, with what earlier runs say of it.
         results: the attempts as they were written, oldest first; empty when nothing was recorded.
+        waited: it has no result, and was in a step when it was ended: for what it waited is not known.
+        unconfirmed: it failed, and the run was ended before the second attempt.
         reruns: fresh runs of a journey that was slower than usual; samples, not attempts.
         triage: where the cause lies, when it did not pass; that of the incident it belongs to.
         general: id of the page that is offered when none knows it; empty when there is none.
@@ -50,6 +52,8 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     degradations: tuple[Degradation, ...] = ()
     results: tuple[Result, ...] = ()
+    waited: bool = False
+    unconfirmed: bool = False
     reruns: tuple[Result, ...] = ()
     triage: Triage | None = None
     runbook: str = ""
@@ -77,6 +81,12 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
         return next(
             (result for result in reversed(self.results) if self.outcome_of(result) not in {"passed", "skipped"}), None
         )
+
+    @property
+    def is_disbelieved(self) -> bool:
+        """Whether what its last attempt says is not believed, as the run itself is at fault."""
+        last = self.telling
+        return self.outcome == "unknown" and last is not None and last.outcome != "unknown" and not self.unconfirmed
 
     def outcome_of(self, result: Result) -> Outcome:
         """The outcome of one of its attempts, with what earlier runs say of it."""

@@ -10,16 +10,18 @@ from synthprobe import pipeline
 from synthprobe.files import read_lines
 from synthprobe.records.ending import LastWords
 from synthprobe.records.journey import Journey
+from synthprobe.verdict.judge import Unseen
 
 LAST_WORDS_PLUGIN = "synthprobe.plugin.last_words"
 """Loaded in every session of a run; it writes down what ends one."""
 
 _FILE = "last-words.jsonl"
-_ENDINGS = {
+ENDINGS = {
     "cancelled": "cancelled: The run was ended by a signal or with its CI step",
     "deadline": "deadline: The run reached its deadline",
     "stalled": "stalled: The run made no progress and was ended",
 }
+"""What ended a run before it was done, by its word in `Run.ended`."""
 
 
 def last_words_file(folder: Path) -> Path:
@@ -90,7 +92,7 @@ class Ending:
     @property
     def before_any(self) -> str:
         """Why no journey was collected, and where it stood."""
-        ending = _ENDINGS.get(self.reason, "").partition(": ")[2]
+        ending = ENDINGS.get(self.reason, "").partition(": ")[2]
         return f"{ending[:1].lower()}{ending[1:] or 'pytest ended'} before it collected any: {self.message}"
 
     def unfinished(self, collected: Sequence[Journey] | None) -> tuple[Journey, ...]:
@@ -108,7 +110,7 @@ class Missing:
         folder: Path,
         ending_of: Callable[[Journey], Ending],
         lost: set[str],
-        frozen: Mapping[str, str] | None = None,
+        frozen: Mapping[str, tuple[str, str]] | None = None,
         *,
         known_since: str = "the last run",
     ) -> None:
@@ -118,9 +120,14 @@ class Missing:
         self._frozen = frozen or {}
         self._known_since = known_since
 
-    def __call__(self, journey: Journey) -> str:
+    def __call__(self, journey: Journey) -> Unseen:
+        ended = self._frozen[journey.id][0] if journey.id in self._frozen else self._ending_of(journey).reason
+        waited = journey.id in self._running and ended in {"deadline", "stalled"}
+        return Unseen(cause=self._cause(journey), waited=waited)
+
+    def _cause(self, journey: Journey) -> str:
         session = self._ending_of(journey)
-        ending = _ENDINGS.get(session.reason)
+        ending = ENDINGS.get(session.reason)
         if journey.id in self._lost:
             return (
                 f"inventory: It was not collected, although no journey's source was changed since {self._known_since}."
@@ -128,7 +135,7 @@ class Missing:
         if journey.id in self._running:
             where = f'while "{self._running[journey.id] or journey.title}" was running'
             if journey.id in self._frozen:
-                return f"{self._frozen[journey.id]} {where}."
+                return f"{': '.join(self._frozen[journey.id])} {where}."
             if ending or not session.spoke:
                 return f"{ending} {where}." if ending else f"worker: The process died {where}."
             return f"worker: pytest ended {where}: {session.message.rstrip('.')}."

@@ -30,7 +30,7 @@ from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
-from synthprobe.runner.ending import LAST_WORDS_PLUGIN, Ending, Missing, read_last_words, read_log
+from synthprobe.runner.ending import ENDINGS, LAST_WORDS_PLUGIN, Ending, Missing, read_last_words, read_log
 from synthprobe.runner.inventory import (
     Inventory,
     disappeared,
@@ -118,7 +118,8 @@ def run_journeys(
         sessions.frozen,
         known_since="the slot was planned" if order.part else "the last run",
     )
-    verdict = pipeline.judge(folder, missing=missing, control=_control(project, target))
+    cut_short = ENDINGS[run.ended] if run.ended == "cancelled" and project.config.second_attempts else ""
+    verdict = pipeline.judge(folder, missing=missing, cut_short=cut_short, control=_control(project, target))
     if collected is None and not verdict.journeys and not verdict.blind:
         blind = f"No journey is known, and {sessions.first.before_any}"
         verdict = msgspec.structs.replace(verdict, blind=blind)
@@ -163,7 +164,7 @@ class _Sessions:
         self._asked = stack.enter_context(signals())
         self._until = time.monotonic() + order.deadline_s
         self._watch = Watch(folder, order.deadline_s, project, self._asked)
-        self.frozen: dict[str, str] = {}
+        self.frozen: dict[str, tuple[str, str]] = {}
         self.left: Sequence[Journey] = ()
 
     def run(self, say: Callable[[str], None]) -> None:

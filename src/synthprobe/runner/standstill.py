@@ -20,7 +20,8 @@ class Standstill:
     """Looks after the processes of one session of pytest."""
 
     def __init__(self, folder: Path, family: Callable[[], Sequence[psutil.Process]], margin_s: float) -> None:
-        self.causes: dict[str, str] = {}
+        self.causes: dict[str, tuple[str, str]] = {}
+        """Of each journey that was ended: the kind of its ending, and the sentence."""
         self._folder = folder
         self._family = family
         self._margin_s = margin_s
@@ -42,12 +43,11 @@ class Standstill:
         self._stopped = {pid: self._stopped.get(pid, now) for pid in stopped}
         for pid, since in self._stopped.items():
             if now - since >= _STOPPED_S:
-                self._kill(family[pid], f"worker: Its process was stopped for {_STOPPED_S:g} s and was killed")
+                self._kill(family[pid], "worker", f"Its process was stopped for {_STOPPED_S:g} s and was killed")
         for path, note in self.running():
             if note.within_s and now - self._moved[path] > note.within_s + self._margin_s and note.pid in family:
-                self._kill(
-                    family[note.pid], "stalled: Its process did not end at the journey's deadline and was killed"
-                )
+                why = "Its process did not end at the journey's deadline and was killed"
+                self._kill(family[note.pid], "stalled", why)
 
     def running(self) -> Iterator[tuple[Path, Progress]]:
         """Attempts that have begun and not ended."""
@@ -64,12 +64,12 @@ class Standstill:
             with contextlib.suppress(msgspec.DecodeError, IndexError):  # half a line is whole when we look next
                 self._last[path] = msgspec.json.decode(path.read_bytes().splitlines()[-1], type=Progress)
 
-    def _kill(self, process: psutil.Process, cause: str) -> None:
+    def _kill(self, process: psutil.Process, kind: str, why: str) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
         for path, note in self.running():
             if note.pid == process.pid:
-                self.causes[note.journey] = cause
+                self.causes[note.journey] = kind, why
                 del self._last[path]
 
 

@@ -287,7 +287,6 @@ def facts_for(
     everybody = peers_known() if peers_known else peers_of(run)
     peers = tuple(peer for peer in everybody if peer.journey != journey.journey.id)
     wrong = failure.finding.contradiction if failure and failure.finding else None
-    is_disbelieved = journey.outcome == "unknown" and result is not None and result.outcome != "unknown"
     own = (result.facts if result else None) or Facts()
     evidence = without_usual(own, _usual(peers, usual or {}), wrong, run.run.identifiers)
     weightless = [a for a in own.answers if a not in evidence.answers]
@@ -295,8 +294,8 @@ def facts_for(
     return TriageFacts(
         outcome=journey.outcome,
         intermittent=journey.intermittent,
-        kind=failure.kind if failure else "",
-        ours=is_disbelieved or (failure.ours if failure else journey.outcome == "unknown"),
+        kind=failure.kind if failure else "deadline" if journey.waited else "",
+        ours=journey.is_disbelieved or (failure.ours if failure else journey.outcome == "unknown"),
         message=message,
         finding=(failure.finding if failure else None) or Finding(),
         step=failure.step if failure else ", ".join(sorted(weak)),
@@ -310,7 +309,7 @@ def facts_for(
         peers=peers,
         build=(result.build if result else "") or run.run.build,
         last_passed_build=last_passed_build,
-        disbelieved=run.blind if is_disbelieved else "",
+        disbelieved=run.blind if journey.is_disbelieved else "",
         took_s=sum(s.duration_s for s in broken if not s.steps),
         mutates=journey.journey.mutates,
         begins=result is not None and _begins(result),

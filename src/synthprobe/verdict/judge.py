@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import words
@@ -22,7 +23,7 @@ OPEN_WALL = "open wall"
 _GOOD: frozenset[Outcome] = frozenset({"passed", "degraded"})
 
 _CUT_OFF = frozenset({"refused", "no connection", "dns", "protocol", "request", "no response", "timeout", "deadline"})
-_ENDED = {"deadline": "the run reached its deadline", "cancelled": "the run was ended"}
+_ENDED = {"deadline": "the run reached its deadline"}
 
 
 def judge_attempt(
@@ -41,24 +42,34 @@ def judge_attempt(
     return "passed", ""
 
 
+class Unseen(Struct, frozen=True, kw_only=True):
+    """Why a journey has no result, and whether it was in a step, waiting for something, when it was ended."""
+
+    cause: str
+    waited: bool = False
+
+
 def judge_run(
     run: Run,
     expected: Sequence[Journey],
     results: Sequence[Result],
     now: datetime,
     *,
-    missing: Callable[[Journey], str] | None = None,
+    missing: Callable[[Journey], Unseen] | None = None,
     blind: str = "",
     disbelieved: frozenset[Outcome] = frozenset(),
+    cut_short: str = "",
 ) -> Verdict:
-    """The outcome of every expected journey."""
+    """The outcome of every expected journey; ``cut_short`` says what kept second attempts from being made."""
     attempts: dict[str, list[Result]] = {}
     journeys = {journey.id: journey for journey in expected}
     for result in results:
         attempts.setdefault(result.journey.id, []).append(result)
         journeys.setdefault(result.journey.id, result.journey)
     verdicts = [
-        _judge_journey(journey, sorted(attempts.get(id, []), key=_order), missing, blind, disbelieved)
+        _unless_cut_short(
+            _judge_journey(journey, sorted(attempts.get(id, []), key=_order), missing, blind, disbelieved), cut_short
+        )
         for id, journey in journeys.items()
     ]
     return Verdict(run=run, journeys=tuple(worst_first(verdicts)), finished_at=now, blind=blind)
@@ -81,13 +92,14 @@ def _order(result: Result) -> tuple[int, int, datetime]:
 def _judge_journey(
     journey: Journey,
     attempts: list[Result],
-    missing: Callable[[Journey], str] | None,
+    missing: Callable[[Journey], Unseen] | None,
     blind: str,
     disbelieved: frozenset[Outcome],
 ) -> JourneyVerdict:
     if not attempts:
-        cause = (missing(journey) if missing else "") or "No result was recorded for this journey."
-        return JourneyVerdict(journey=journey, outcome="unknown", cause=cause)
+        unseen = missing(journey) if missing else Unseen(cause="")
+        cause = unseen.cause or "No result was recorded for this journey."
+        return JourneyVerdict(journey=journey, outcome="unknown", cause=cause, waited=unseen.waited)
     last = attempts[-1]
     outcome, cause = last.outcome, last.cause
     if outcome in disbelieved:
@@ -128,16 +140,22 @@ def lost_attempts(verdict: Verdict, died: Mapping[tuple[str, int], str]) -> tupl
     return tuple(lost)
 
 
+def _failed_alone(judgement: JourneyVerdict) -> bool:
+    """Whether it failed at its only attempt; a target that asks to be left alone is not tried again."""
+    failure = judgement.results[0].failure if [result.attempt for result in judgement.results] == [1] else None
+    return judgement.outcome == "failed" and failure is not None and failure.kind != "throttled"
+
+
+def _unless_cut_short(judgement: JourneyVerdict, why: str) -> JourneyVerdict:
+    if not why or not _failed_alone(judgement):
+        return judgement
+    cause = f"{why} before the second attempt, so nothing confirms that it failed. At attempt 1: {judgement.cause}"
+    return replace(judgement, outcome="unknown", cause=cause, unconfirmed=True)
+
+
 def unconfirmed(verdict: Verdict) -> Sequence[str]:
-    """What failed at the only attempt that was recorded; a target that asks to be left alone is not tried again."""
-    alone = [
-        judgement.journey.id
-        for judgement in verdict.journeys
-        if judgement.outcome == "failed"
-        and [result.attempt for result in judgement.results] == [1]
-        and (failure := judgement.results[0].failure)
-        and failure.kind != "throttled"
-    ]
+    """What failed at the only attempt that was recorded."""
+    alone = [judgement.journey.id for judgement in verdict.journeys if _failed_alone(judgement)]
     names, ended = ", ".join(alone), _ENDED.get(verdict.run.ended, "")
     why = (
         f"{ended} before a second one could confirm it: {names}."
