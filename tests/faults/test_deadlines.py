@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 JOURNEYS = """
-import socket, threading, urllib.request
-import pytest, requests
+import asyncio, socket, threading, urllib.request
+import aiohttp, httpx, pytest, requests
 
 def hang():
     threading.Event().wait()
@@ -63,6 +63,16 @@ def test_asks():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         requests.get(f"http://127.0.0.1:{silent.getsockname()[1]}/orders")
 
+@pytest.mark.flaky(reruns=0)
+@pytest.mark.parametrize("client", [httpx.AsyncClient, aiohttp.ClientSession])
+def test_asks_in_a_loop(client):
+    async def ask(url):
+        async with client() as asking:
+            await asking.get(url)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asyncio.run(ask(f"http://127.0.0.1:{silent.getsockname()[1]}/stock"))
+
 def test_sound():
     assert True
 """
@@ -78,6 +88,8 @@ EXPECTED = {
     "test_swallows_and_passes": (1, "unknown", "deadline: " + REACHED.format(1)),
     "test_waits_for_an_answer": (1, "unknown", f"deadline: {REACHED.format(1)[:-1]} (urllib waited for an answer)"),
     "test_asks": (1, "unknown", f"deadline: {REACHED.format(1)[:-1]} (requests waited for an answer)"),
+    "test_asks_in_a_loop[AsyncClient]": (1, "unknown", "deadline: " + REACHED.format(1)),
+    "test_asks_in_a_loop[ClientSession]": (1, "unknown", "deadline: " + REACHED.format(1)),
     "test_sound": (1, "passed", ""),
 }
 
@@ -92,8 +104,9 @@ def test_each_attempt_ends_at_its_own_deadline_f87(project):
         result = ran.results[name]
         assert (result.attempt, result.outcome, result.cause) == (attempt, outcome, cause)
         assert result.duration_s < (16 if name == "test_clean_up" else 8)
-    (asked,) = ran.results["test_asks"].facts.answers
-    assert (asked.path, asked.status) == ("/orders", 0), "what was not answered is known"
+    for name, path in (("test_asks", "/orders"), *((name, "/stock") for name in EXPECTED if "loop" in name)):
+        (asked,) = ran.results[name].facts.answers
+        assert (asked.path, asked.status) == (path, 0), "what was not answered is known"
 
 
 @pytest.mark.parametrize(("timeout_s", "shorter"), [(0.3, True), (9, False)])

@@ -163,8 +163,10 @@ def _noting_httpx(guard: Guard) -> Iterator[None]:
 
         try:
             yield begun
-        except CancelledError:
-            raise  # for whatever another task met
+        except CancelledError as error:
+            if (ended := _ended_by(error)) is not None:
+                asked.answered(0, {}, bytes, _why(ended))
+            raise
         except BaseException as error:  # the journey's deadline, too
             asked.answered(0, {}, bytes, _why(error))
             raise
@@ -239,6 +241,9 @@ def _noting_aiohttp(guard: Guard) -> Iterator[None]:
 
     async def broken(_session: object, flow: SimpleNamespace, got: aiohttp.TraceRequestExceptionParams) -> None:
         error = got.exception
+        if isinstance(error, CancelledError) and (ended := _ended_by(error)) is not None:
+            asked = Asked(got.method, str(got.url), got.headers, flow.body, began=flow.began)
+            asked.answered(0, {}, bytes, _why(ended))
         if isinstance(error, (aiohttp.ClientError, TimeoutError)) and way_of(error) != "redirects":  # it was answered
             error.request = got  # type: ignore[union-attr]
             answered = status_raised(error)
@@ -298,6 +303,14 @@ def _in_place(owner: type, **methods: Any) -> Iterator[None]:
     finally:
         for name, method in own.items():
             setattr(owner, name, method)
+
+
+def _ended_by(cancelled: CancelledError) -> BaseException | None:
+    """What ended the journey, and so every task of its loop; nothing where another task met something."""
+    error: BaseException | None = cancelled
+    while isinstance(error, CancelledError):
+        error = error.__context__
+    return None if isinstance(error, Exception) else error
 
 
 def _why(error: BaseException) -> str:
