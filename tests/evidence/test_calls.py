@@ -57,6 +57,7 @@ def test_an_error_is_known_in_whatever_way_it_is_stated(way):
         {"status": "ok", "errors": None, "success": True},
         {"status": "open", "error": 0},
         [{"error": {"code": 1}}],
+        {"home": "Home", "errors": {"forbidden": {"title": "Access denied", "text": "You may not do this."}}},
         "<p>Fault</p>",
         '{"error": {"code": 1',
         "",

@@ -289,3 +289,17 @@ def test_english_words_of_a_complaint_are_none_where_they_always_stand():
     shown = (replace(result.facts.pages[0], unusual=()),)
     page = replace(page, results=(replace(result, facts=replace(result.facts, pages=shown)),))
     assert "must be given" not in explained(page)
+
+
+def test_the_page_of_another_host_that_gave_no_answer_in_an_earlier_step_is_why_nothing_is_there():
+    """The door that a click leads to is another system's: the click was well, and what it asked for never came."""
+    door = Answer(
+        by="page", method="GET", path="/authorize", status=0, step="open", resource="document", host="id.t:9914",
+        reason="net::ERR_CONNECTION_REFUSED",
+    )  # fmt: skip
+    lost = with_answer(missed("lost", "text:", path="/", locator='get_by_label("User name")'), door)
+    assert "GET id.t:9914/authorize ended with net::ERR_CONNECTION_REFUSED" in explained(lost)
+    assert "says nothing" not in explained(lost)
+    assert "id.t" not in explained(with_answer(missed("shown", *LONG), door)), "a frame of a page that is there"
+    opened = replace(door, path="/desk", host="", status=200, reason="")
+    assert "id.t" not in explained(with_answer(lost, opened)), "it was asked for again and came"

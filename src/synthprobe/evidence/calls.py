@@ -111,6 +111,8 @@ def _described(call: Call, error: Any) -> Call:
     more = _first(data, _MESSAGES) if isinstance(data, Mapping) else data if isinstance(data, str) else ""
     message = ": ".join(dict.fromkeys(filter(None, (_first(error, _MESSAGES), more))))
     if not code and not message:  # by the name of a field, what is wrong with it
+        if all(isinstance(named, Mapping) and {*map(type, named.values())} == {str} for named in error.values()):
+            return call  # the words that an application has for each error, as its translations are
         message = "; ".join(f"{name}: {' '.join(_texts(value))}" for name, value in error.items())
     return _stated(call, code, message)
 

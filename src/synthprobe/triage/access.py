@@ -47,6 +47,11 @@ def account_alone(f: TriageFacts) -> str:
     others = sum(log_in.path in peer.let_in for peer in f.peers)
     if not OF_LOG_IN.search(words) and (words or not others):
         return ""  # a gate that refuses everybody looks the same, and words may say another reason
+    accounts = {log_in.account or "?", *(peer.kept_out for peer in f.peers if peer.kept_out)}
+    if not others and len(accounts) > 1 and any(peer.meets_error for peer in f.peers):
+        return (
+            ""  # several at once, and the server breaks: who looks for an account in a store that is lacking finds none
+        )
     also = f" {others} other journeys of the run logged in there." if others > 1 else ""
     also = " Another journey of the run logged in there." if others == 1 else also
     quotation = f', and the page says "{words}"' if words and words != log_in.reason else ""

@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import takewhile
-from typing import Literal
 
 from msgspec import Struct
 
 from synthprobe.records.address import path_of
-from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount
+from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount, text_of
 from synthprobe.records.finding import Finding
 from synthprobe.records.result import Check, Degradation, Outcome, Result, Step, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.targets.addresses import is_at
-from synthprobe.triage.fingerprint import normalise
+from synthprobe.triage.fixed_records import RecordBy, record_by
 from synthprobe.triage.usual import Occurrence, harmless, request_of, usual_of, without_usual
-from synthprobe.words import element
 
 EDGE = frozenset({*range(520, 528), 530})
 """Statuses by which a network in front of the target says that the target itself gave it no answer."""
@@ -66,17 +64,6 @@ def _refuses_change(answer: Answer) -> bool:
     return is_change(answer) and answer.status >= 400 and answer.status != 401
 
 
-def record_by(check: Check, finding: Finding | None) -> Literal["", "name", "number", "otherwise"]:
-    """By what a journey knows the fixed record that it misses: a name on a page, or a number in an address."""
-    if check != "sentinel":
-        return ""
-    if finding and finding.sought and finding.sought.sight == "absent" and element(finding.sought.locator)[1]:
-        return "name"
-    found = finding.contradiction if finding else None
-    last = path_of(found.url).rpartition("/")[2] if found and 400 <= found.status < 500 else ""
-    return "number" if normalise(last) != last else "otherwise"
-
-
 class Peer(Struct, frozen=True, kw_only=True):
     """Another journey of the same run."""
 
@@ -88,10 +75,10 @@ class Peer(Struct, frozen=True, kw_only=True):
     forbidden: str = ""
     is_refused_a_change: bool = False
     has_changed: bool = False
-    record_by: Literal["", "name", "number", "otherwise"] = ""
+    record_by: RecordBy = ""
     role: str = ""
     let_in: tuple[str, ...] = ()
-    kept_out: bool = False
+    kept_out: str = ""
     usual: dict[Occurrence, int] = {}
     waits: frozenset[tuple[str, str]] = frozenset()
     is_answered: bool = False
@@ -208,7 +195,19 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
 
     def _is_missed(self, a: Answer) -> bool:
         own = a.resource in _PAGE_BREAKS - {"document"} and (a.status >= 500 or a.status == 0)
-        return own or (a.status >= 400 and (a.resource == "script" or (is_change(a) and a.resource in _PAGE_BREAKS)))
+        return (
+            own
+            or a is self.page_that_never_came
+            or (a.status >= 400 and (a.resource == "script" or (is_change(a) and a.resource in _PAGE_BREAKS)))
+        )
+
+    @property
+    def page_that_never_came(self) -> Answer | None:
+        """The last page that was asked for, in whatever step, where it gave no answer and nothing is shown instead."""
+        last = next((a for a in reversed(self.evidence.answers) if a.resource == "document"), None)
+        is_lost = last is not None and not last.status and not last.reason.startswith("net::ERR_ABORTED")
+        is_empty = any(not any(map(text_of, page.outline)) for page in self.evidence.pages[-1:])
+        return last if is_lost and is_empty else None
 
     @property
     def asked(self) -> tuple[str, str] | None:
@@ -353,7 +352,8 @@ def is_kept_out(seen: Facts, broken: str) -> bool:
     first, last = seen.answers[log_ins[0]], seen.answers[log_ins[-1]]
     if last.by == "api" and (300 <= last.status < 400 or last.status in {404, 405, 410}):
         return False  # it asked where no log-in is
-    let_in = bool(seen.pages) and 0 < last.status < 400
+    went_on = any(a.by == "page" and not a.host and 0 < a.status < 400 for a in seen.answers[log_ins[-1] + 1 :])
+    let_in = (bool(seen.pages) or went_on) and 0 < last.status < 400
     return bool(first.step) and broken.startswith(first.step) and not let_in
 
 
@@ -387,7 +387,7 @@ def _peer(other: JourneyVerdict) -> Peer:
         asked_target=last is None or last.asked_target,
         has_changed=other.outcome == "passed" and bool(other.journey.mutates),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
-        kept_out=last is not None and is_kept_out(last.facts or Facts(), broken),
+        kept_out=(log_ins[-1].account or "?") if last and is_kept_out(last.facts or Facts(), broken) else "",
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
         waits=frozenset((a.method, a.path) for a in answers if other.outcome != "passed" and _is_slow(a)),
         is_answered=_is_answered(answers, broken),

@@ -160,6 +160,8 @@ def _answered_in_kind(f: TriageFacts) -> bool:
         return False
     if f.kind == "timeout" and f.only_slow:
         return False
+    if f.is_absent and any(a.by == "page" and (a.status in GATEWAYS or not a.status) for a in refusals(f)):
+        return False  # what the page would show did not come
     words = " ".join(complaints(f) if f.is_absent else quoted_complaints(f))
     if _LACKS.search(words) or (NO_RIGHT.search(words) and f.checks != "grant"):
         return False  # who is refused it in words knows nothing of it

@@ -14,8 +14,9 @@ from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
 from synthprobe.records.result import LOG_IN_AS
 from synthprobe.targets.addresses import host_of
-from synthprobe.triage.facts import EDGE, LIMITS, MANY, TriageFacts, is_change, is_kept_out, record_by
+from synthprobe.triage.facts import EDGE, LIMITS, MANY, TriageFacts, is_change, is_kept_out
 from synthprobe.triage.fingerprint import normalise
+from synthprobe.triage.fixed_records import record_by
 from synthprobe.triage.places import collection, contradicted_request, place_of
 from synthprobe.triage.shown import (
     BETWEEN_TAGS,

@@ -243,7 +243,7 @@ def _instead(f: TriageFacts) -> str:
     if sought is None or sought.sight != "absent" or not f.evidence.pages:
         return ""
     page = f.evidence.pages[-1]
-    if any(_is_shown(f, a) for a in refusals(f)):
+    if f.page_that_never_came or any(_is_shown(f, a) for a in refusals(f)):
         return ""  # its words are told with the answer that it is
     there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
     standing = {(part["role"], part["name"]) for part in there}
