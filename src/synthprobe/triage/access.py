@@ -36,7 +36,9 @@ def account_refused(f: TriageFacts) -> str:
     log_in, words = _refused_log_in(f) or (None, "")
     if log_in is None or not OF_ACCOUNT.search(words):
         return ""
-    return f'The log-in is refused for the state of this account: "{words}" ({answered(log_in, quote=False)}).'
+    is_told = words != log_in.reason and words in refused(f, log_in)  # with the page that it is
+    quotation = "" if is_told else f': "{words}"'
+    return f"The log-in is refused for the state of this account{quotation} ({answered(log_in, quote=False)})."
 
 
 def account_alone(f: TriageFacts) -> str:

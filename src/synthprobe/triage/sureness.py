@@ -51,4 +51,4 @@ def sure_of(rule: str) -> Sure:
     """How sure a rule is: how likely its next verdict is right, by Laplace's rule of succession; low names no class."""
     right, verdicts = SCORED.get(rule, (0, 0))
     share = (right + 1) / (verdicts + 2)
-    return "high" if share >= _HIGH else "medium" if share >= _MEDIUM else "low"
+    return "high" if share >= _HIGH else "medium" if share > _MEDIUM else "low"
