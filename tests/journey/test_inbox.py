@@ -162,6 +162,8 @@ def test_a_mailbox_is_read_over_tls_of_ones_own_authority_and_of_no_other(mail, 
             ToolError, match="could not be read: unable to get local issuer certificate.* is ca_file of"
         ):
             open_mailbox(stranger, Secret(PASSWORD, "mail")).ids()
+        with pytest.raises(ToolError, match='it answered NO ".+"'):
+            open_mailbox(config, Secret("another-pass-78", "mail")).ids()
         elsewhere = msgspec.structs.replace(config, url=f"imaps://127.0.0.1:{port}")
         with pytest.raises(ToolError, match="IP address mismatch"):
             open_mailbox(elsewhere, Secret(PASSWORD, "mail")).ids()

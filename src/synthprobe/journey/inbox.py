@@ -236,11 +236,17 @@ class MailpitMailbox:
         return Mail(to=to, subject=found.get("Subject", ""), text=found.get("Text", ""), html=found.get("HTML", ""))
 
 
+_WIDTH = 120
+
+
 def _unreadable(where: str, error: Exception) -> ToolError:
     why, look = (
         type(error).__name__,
         "url, user and secret of [targets.NAME.inbox], and whether this machine reaches it",
     )
+    status, words = getattr(error, "command_result", ("", ()))
+    if words:  # what an IMAP server answers to the command that it refuses
+        why = f'it answered {status} "{b" ".join(filter(None, words)).decode(errors="replace")[:_WIDTH]}"'
     if isinstance(error, ssl.SSLCertVerificationError):
         why, look = error.verify_message, "its certificate; an authority of your own is ca_file of [targets.NAME.inbox]"
     return ToolError(
