@@ -268,3 +268,8 @@ def test_of_many_refusals_the_error_of_the_server_is_told_first():
     broke = answered("DELETE", "/rows/4", 500)
     tried = TriageFacts(outcome="failed", kind="expectation", step="ask", evidence=Facts(answers=(*refused, broke)))
     assert triage(tried).why.startswith("DELETE /rows/4 was answered 500")
+
+
+def test_what_is_told_of_a_message_ends_as_a_sentence():
+    ended = TriageFacts(outcome="failed", kind="expectation", message="404, 401 was expected: <No body>", step="ask")
+    assert triage(ended).why.endswith("404, 401 was expected.")

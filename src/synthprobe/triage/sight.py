@@ -198,7 +198,7 @@ def _sights(f: TriageFacts) -> Iterator[str]:
             yield f"{answered(here[-1])}."
         is_told = any(a.resource == "document" for a in refusals(f))
         shown = _quoted(f) if f.kind == "timeout" and not is_told else ""
-        message = _bare(first_line(f.message, f.finding)).rstrip(".")
+        message = _bare(first_line(f.message, f.finding)).rstrip(".: ")
         if not any(a.reason and a.reason in message for a in refusals(f)):
             yield f"{message}; the page {f.evidence.pages[-1].path} says {shown}." if shown else f"{message}."
 
