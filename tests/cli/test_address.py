@@ -1,4 +1,4 @@
-"""Where a run goes: to the address that was said or is judged, else to the target that is served or is started."""
+"""Where a run goes: to the address that was said, else to the target that is served, else to one that is started."""
 
 from __future__ import annotations
 
@@ -30,10 +30,6 @@ def project(tmp_path, monkeypatch):
 
 def walked(folder: Path, *options: str, code: int = 0) -> tuple[str, str]:
     call("run", WALKED, *options, code=code)
-    return judged(folder)
-
-
-def judged(folder: Path) -> tuple[str, str]:
     (path,) = (folder / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = json.loads(path.read_text())
     return verdict["run"]["base_url"], verdict["journeys"][0]["outcome"]
@@ -48,13 +44,6 @@ def test_a_target_that_is_served_is_the_one_that_is_watched(project, centre, by_
 def test_where_none_is_served_one_is_started(project):
     address, outcome = walked(project("http://127.0.0.1:9"))
     assert (address != "http://127.0.0.1:9", outcome) == (True, "passed")
-
-
-def test_a_slot_is_judged_at_the_configured_address_served_or_not(project):
-    folder = project("http://127.0.0.1:9")
-    printed = call("run", WALKED, "--slot", "now", code=1)
-    assert judged(folder) == ("http://127.0.0.1:9", "failed")
-    assert f"Repeat: pytest {WALKED} --target demo\n" in printed
 
 
 def test_an_address_that_was_said_is_never_replaced(project):

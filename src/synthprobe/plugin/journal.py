@@ -358,9 +358,7 @@ class Journal:
 
     def _repeat(self, journey: Journey) -> str:
         node = shlex.quote(journey.node_id)
-        own = self._project.config.targets.get(self._target.name)
-        is_other = self._address_typed and (own is None or own.base_url.rstrip("/") != self._target.base_url)
-        address = f" --base-url {shlex.quote(self._target.base_url)}" if is_other else ""
+        address = f" --base-url {shlex.quote(self._target.base_url)}" if self._address_typed else ""
         return f"pytest {node} --target {shlex.quote(self._target.name)}{address}"
 
     def _runbook_link(self, journey: Journey) -> str:

@@ -321,12 +321,8 @@ def _command(
 
 
 def address(config: Config, target: Target, order: RunOrder) -> Sequence[str]:
-    """Options that tell pytest where the target stands; a slot is judged at the configured address, served or not."""
-    given = (
-        order.address_given
-        or order.slot is not None
-        or target.base_url != config.targets[target.name].base_url.rstrip("/")
-    )
+    """Options that tell pytest where the target stands."""
+    given = order.address_given or target.base_url != config.targets[target.name].base_url.rstrip("/")
     return ["--base-url", target.base_url] if given else []
 
 
