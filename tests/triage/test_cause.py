@@ -337,6 +337,16 @@ def test_what_playwrights_log_says_beside_its_message_is_told(raised, outcome, p
     assert "4711" not in cause
 
 
+def test_a_page_that_cannot_be_reached_is_told_as_that_and_not_by_the_log():
+    at = 'net::ERR_{} at https://t/cart\nCall log:\n  - navigating to "https://t/cart", waiting until "load"'
+    refused = describe_failure(Error("Page.goto: " + at.format("CONNECTION_REFUSED")), detail="", step="", phase="call")
+    assert refused.finding.refusal.kind == "refused"
+    assert "navigating" not in judge_attempt(refused, (), finished=False)[1]
+    unknown = describe_failure(Error("Page.goto: " + at.format("CERT_AUTHORITY_INVALID")), detail="", step="", phase="")
+    assert unknown.finding.refusal.kind == "tls"
+    assert "authority" in judge_attempt(unknown, (), finished=False)[1]
+
+
 def test_a_file_that_is_not_there_is_missed_by_the_journey_and_not_by_the_probe(tmp_path):
     with pytest.raises(OSError) as missing:
         exec(compile("open(path)", "client", "exec"), {"__name__": "playwright.of_a_library", "path": tmp_path / "x"})

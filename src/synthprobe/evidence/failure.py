@@ -115,6 +115,8 @@ def _described(
             text, under_way = f"{words.refused(named)}\n{text}", ""
         finding = Finding(refusal=refusal, under_way=under_way)
         text = f"{certificate}\n{text}" if certificate else text
+    if finding is None and (under_way := under_way_in(text.splitlines()[1:])):
+        finding = Finding(under_way=under_way)
     if kind == "timeout":
         method, asked, _ = _asked_for(error, "")
         late = Refusal(kind="deadline", method=method, url=asked.partition("?")[0])
@@ -167,8 +169,7 @@ def _finding(error: BaseException) -> Finding | None:
     shown = " ".join(found[1].split()) if found else ""
     sought = sought_in(first, rest)
     if not shown or not first.startswith(("Locator expected", "Page title expected", "Page URL expected")):
-        under_way = "" if sought else under_way_in(rest)
-        return Finding(sought=sought, under_way=under_way) if sought or under_way else None
+        return Finding(sought=sought) if sought else None
     got = "" if shown == "None" else shown
     about: About = "locator" if first.startswith("Locator") else "page"
     wrong = Contradiction(about=about, expected=first, got=got, locator=locator_in(rest))
