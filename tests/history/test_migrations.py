@@ -121,7 +121,14 @@ def test_every_revision_is_known_and_they_are_one_line():
     assert script.get_heads() == [database.REVISIONS[-1]]
 
 
-def test_a_store_of_the_first_revision_is_brought_up_to_date_without_loss(first_revision, place, tmp_path):
+@pytest.mark.parametrize("revision", database.REVISIONS)
+def test_a_store_of_an_older_revision_is_brought_up_to_date_without_loss(
+    engine, first_revision, revision, place, tmp_path
+):
+    with engine.execution_options(write=True).begin() as connection:
+        way = config()
+        way.attributes["connection"] = connection
+        alembic.command.upgrade(way, revision)
     with opened(place, tmp_path) as history:
         assert (history.available, history.notes) == (True, [])
         assert history.check() == []

@@ -141,8 +141,8 @@ def first_line(incident: Incident, background: Background, *, before: str = "", 
     if end:
         until = f"{end:%H:%M}" if end.date() == since.date() else f"{end:%d %b %H:%M}"
         tail = f" · {since:%d %b %H:%M} to {until} UTC"
-    concerned = len(incident.journeys)
-    more = f" (+{concerned - 1} journey{'s' if concerned > 2 else ''})" if concerned > 1 else ""
+    others = len(incident.journeys) - 1
+    more = f" (+{counted(others, 'journey')})" if others > 0 else ""
     room = most - len(before) - len(tail) - len(more)
     if incident.location:
         return f"{before}{plain(incident.title, most - len(before) - len(tail))}{tail}"

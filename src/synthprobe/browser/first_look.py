@@ -73,8 +73,8 @@ def look_at(address: str, environ: Mapping[str, str], *, proxy: Proxy | None = N
             answer = session.get(address)
         except requests.RequestException as error:
             fault = fault_of_proxy(proxy, error, address) if proxy is not None else None
-            trouble = certificate_fault(str(error)) or f"It did not answer ({type(error).__name__})."
-            trouble = fault.text if fault else trouble
+            silent = certificate_fault(str(error)) or f"It did not answer ({type(error).__name__})."
+            trouble = fault.text if fault else silent
             return Site(origin=given.origin, path=given.path, trouble=trouble)
     arrived = urlsplit(answer.url)
     origin = f"{arrived.scheme}://{arrived.netloc}"

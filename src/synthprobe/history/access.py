@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from synthprobe.deadlines import left_s
 from synthprobe.errors import HistoryError
 from synthprobe.history import database
-from synthprobe.history.database import NewerSchema, bring_up_to_date, make_engine
+from synthprobe.history.database import UnknownSchema, bring_up_to_date, make_engine
 from synthprobe.history.waiting import rescue
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ class Access:
         try:
             with watchdog.over(self._engine):
                 bring_up_to_date(self._engine)
-        except NewerSchema as error:
+        except UnknownSchema as error:
             return self.give_up(f"{self.place}: {error}")
         except DBAPIError as error:
             if not self._is_damage(error):

@@ -39,7 +39,7 @@ from synthprobe.errors import HistoryError
 from synthprobe.history.address import EXPECTED, wrong_with
 from synthprobe.tools import needs
 
-REVISIONS = ("0003", "0007")
+REVISIONS = ("0003", "0004", "0005", "0006", "0007")
 """Every schema this version knows, oldest first; the last is its own."""
 
 LOCK_WAIT_S = 5.0
@@ -229,8 +229,8 @@ META = Table("meta", METADATA, *_keys("name"), *_must("value", kind=String))
 _VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
-class NewerSchema(HistoryError):
-    """The store belongs to a newer version; it is left untouched."""
+class UnknownSchema(HistoryError):
+    """The store belongs to a newer version, or to one before the first release; it is left untouched."""
 
 
 def make_engine(url: str) -> Engine:
@@ -350,9 +350,9 @@ def _version(connection: Connection) -> str | None:
         return None
     version = connection.execute(select(_VERSION.c.version_num)).scalar()
     if version is not None and version not in REVISIONS:
-        raise NewerSchema(
-            f"The history has schema {version}; this version of synthprobe knows up to {REVISIONS[-1]}. "
-            "It is left untouched. Upgrade synthprobe here, or give this probe a history of its own."
+        raise UnknownSchema(
+            f"The history has schema {version}; this version of synthprobe knows {REVISIONS[0]} to {REVISIONS[-1]}. "
+            "It is left untouched. Upgrade synthprobe here if it is newer, or give this probe a history of its own."
         )
     return str(version) if version is not None else None
 

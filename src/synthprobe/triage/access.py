@@ -51,9 +51,7 @@ def account_alone(f: TriageFacts) -> str:
         return ""  # a gate that refuses everybody looks the same, and words may say another reason
     accounts = {log_in.account or "?", *(peer.kept_out for peer in f.peers if peer.kept_out)}
     if not others and len(accounts) > 1 and any(peer.meets_error for peer in f.peers):
-        return (
-            ""  # several at once, and the server breaks: who looks for an account in a store that is lacking finds none
-        )
+        return ""  # who looks for accounts in a store that is lacking finds none of them
     also = f" {others} other journeys of the run logged in there." if others > 1 else ""
     also = " Another journey of the run logged in there." if others == 1 else also
     quotation = f', and the page says "{words}"' if words and words != log_in.reason else ""
