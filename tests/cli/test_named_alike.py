@@ -25,7 +25,7 @@ def test_stock(api):
     with step("what is there is listed"):
         assert api.get("/stock").expect(200).json
 
-@pytest.mark.journey(id="order", owner="store", severity="critical", runbook="store-in-general")
+@pytest.mark.journey(id="order", owner="counter", severity="blocker", runbook="store-in-general")
 def test_order(api):
     with step("an order is taken"):
         api.get("/prices").expect(200)
@@ -160,6 +160,8 @@ def test_two_causes_are_two_incidents_however_many_journeys_show_them(seen):
 )
 def test_everything_that_speaks_of_a_run_names_the_same(seen, journey, page, general):
     status = seen.status[journey]
+    owner = "accounts" if journey == "desk" else "counter"
+    assert status["owner"] == owner, "that of the worst journey of an incident"
     general = "store-in-general" if general else ""
     assert (status["runbook"], status["general"]) == (page, general)
     card = re.findall(
@@ -173,6 +175,8 @@ def test_everything_that_speaks_of_a_run_names_the_same(seen, journey, page, gen
     (text,) = (" ".join(html.unescape(re.sub(r"<[^>]+>", " ", part)).split()) for part in card)
     assert f"Likely cause: {status['class']} (" in text
     assert (f" Runbook: {page} " if page else f" General page: {general} ") in text
+    assert set(re.findall(r" owner (\w+)", text)) == {owner}
+    assert f" owner: {owner} " in seen.shown[status["incident"]]
     assert f"cause: {status['class']} (" in seen.shown[status["incident"]]
     assert f"{offered}. " in seen.shown[status["incident"]]
     (line,) = re.findall(rf"{status['incident']} +shop +open.*?(?=\d{{6}}-\d{{4}}-|$)", seen.listed)
@@ -182,6 +186,7 @@ def test_everything_that_speaks_of_a_run_names_the_same(seen, journey, page, gen
     assert f"target shop incident {status['incident']} cause {status['class']} (" in matched
     assert (f"runbook {page} why" if page else f"general {general} why") in matched
     (message,) = [message for message in seen.messages if status["incident"] in message["message"]]
+    assert f"Who: {owner}; " in message["message"]
     assert f"Likely cause: {status['class']}, confidence " in message["message"]
     assert (f"Runbook: {page}" if page else f"General page: {general}") in message["message"]
 

@@ -180,7 +180,7 @@ def _as_its_incident(
         runbook=incident.runbook,
         general=incident.general,
         runbook_why=incident.runbook_why,
-        responsible=incident.owner if is_ours(incident) or incident.location else "",
+        responsible=incident.owner,
     )
 
 

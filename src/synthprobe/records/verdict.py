@@ -40,7 +40,7 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
         general: id of the page that is offered when none knows it; empty when there is none.
         runbook_why: why that page.
         incident: id of the incident it belongs to; empty when it belongs to none.
-        responsible: the role to tell instead of the journey's owner: whoever keeps the probe, when that is at fault.
+        responsible: the role that is told of its incident, which may be another one than the journey's owner.
         votes: what each location says, where several looked.
         alone: the locations that found it not well, when they are too few for the target to be at fault.
     """
