@@ -210,7 +210,7 @@ class Project:
             cwd=self.root,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
             env={**os.environ, **(environ or {})},
         )

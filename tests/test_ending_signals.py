@@ -25,6 +25,6 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_that_comes_where_python_drops_what_is_raised_ends_the_command_all_the_same(name):
     done = subprocess.run(
-        [sys.executable, "-c", DROPPED, name], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", DROPPED, name], capture_output=True, text=True, timeout=250, check=False
     )
     assert (done.stdout, done.stderr) == ("ended\n", "")

@@ -119,7 +119,7 @@ def test_a_broken_log_in_is_one_incident_that_blocks_the_others_and_is_not_tried
     board.broken = True
     watched.journeys(JOURNEYS.replace("test_a", "test_d").replace("test_b", "test_e"), "test_more.py")
     command = [sys.executable, "-m", "synthprobe", "run"]
-    done = subprocess.run(command, cwd=watched.root, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, cwd=watched.root, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 1, done.stdout
     verdict = pipeline.read_verdict(pipeline.newest_run(watched.root, ".synthprobe") / "verdict.json")
     assert {journey.outcome for journey in verdict.journeys} == {"failed"}

@@ -117,7 +117,7 @@ def test_no_page_is_opened_without_the_guardrails_that_a_bad_secret_keeps_from_b
     project.journeys("def test_first(page):\n    page.goto('/')\ndef test_next(page):\n    page.goto('/')\n")
     command = [sys.executable, "-m", "synthprobe", "run", "--json"]
     done = subprocess.run(
-        command, cwd=project.root, capture_output=True, text=True, timeout=100, env={**os.environ, "WAY": "short"}
+        command, cwd=project.root, capture_output=True, text=True, timeout=250, env={**os.environ, "WAY": "short"}
     )
     causes = [judged["cause"] for judged in json.loads(done.stdout)["journeys"]]
     assert len(causes) == 2

@@ -88,7 +88,7 @@ def shop(tmp_path_factory) -> Iterator[Path]:
 def typed(root: Path, *words: str, columns: int = 80) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1"}
     return subprocess.run(
-        [sys.executable, "-m", *words], cwd=root, capture_output=True, text=True, timeout=100, check=False, env=environ
+        [sys.executable, "-m", *words], cwd=root, capture_output=True, text=True, timeout=250, check=False, env=environ
     )
 
 
@@ -107,7 +107,7 @@ def test_a_failing_run_has_six_lines_a_failure_and_one_json_document(shop):
 
 def test_a_run_whose_output_is_closed_is_judged(shop, shell_environ):
     command = f"{sys.executable} -m synthprobe run <&- >&- 2>&-"
-    ran = subprocess.run(["sh", "-c", command], cwd=shop, env={**os.environ, **shell_environ}, timeout=100, check=False)
+    ran = subprocess.run(["sh", "-c", command], cwd=shop, env={**os.environ, **shell_environ}, timeout=250, check=False)
     assert ran.returncode == 1
 
 
@@ -131,7 +131,7 @@ def test_pytest_says_the_same_on_a_terminal_with_a_bar_while_it_runs(shop):
         pass
     finally:
         os.close(leader)
-    assert child.wait(timeout=60) == 1
+    assert child.wait(timeout=250) == 1
     shown = seen.decode()
     assert re.search(r"2/5 · basket: fill the basket · \d+ s", shown)
     last = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.rpartition("\x1b[?25h")[2]).replace("\r", "")

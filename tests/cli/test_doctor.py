@@ -27,7 +27,7 @@ def url():
 def doctor(made, *options, **environ):
     command = [sys.executable, "-m", "synthprobe", "doctor", *options]
     whole = {**os.environ, **PROXIES, **environ}
-    done = subprocess.run(command, cwd=made.root, capture_output=True, text=True, timeout=100, check=False, env=whole)
+    done = subprocess.run(command, cwd=made.root, capture_output=True, text=True, timeout=250, check=False, env=whole)
     assert "Traceback" not in done.stderr
     return done
 

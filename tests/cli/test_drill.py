@@ -258,6 +258,6 @@ def test_a_stamp_without_a_repository_is_refused_before_anything_is_drilled(tmp_
     shutil.copy(ROOT / "synthprobe.toml", tmp_path)
     command = [sys.executable, "-m", "synthprobe", "drill", "--stamp", "search_cached"]
     alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
-    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 2
     assert "Drill inside a repository" in done.stdout + done.stderr

@@ -15,7 +15,7 @@ from synthprobe.hooks import Fault
 
 def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "synthprobe", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 def replay(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "synthprobe", "history", "replay", str(path), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
 
 
 def series(path: Path, durations: list[float], status: list[int] | None = None, stamp=lambda n: str(300 * n)) -> Path:

@@ -42,7 +42,7 @@ def incident(project):
 
 def synthprobe(project, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "synthprobe", "incident", *arguments]
-    return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250, check=False)
 
 
 def test_square_brackets_are_text(project, incident, monkeypatch):

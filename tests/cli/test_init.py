@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 def synthprobe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "synthprobe", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250, check=False)
 
 
 ODD, LINKED = "/it's;$(touch,x)", '/a"+x+"b'
@@ -107,7 +107,7 @@ def test_a_site_of_ones_own_is_green_after_two_commands_and_red_once_it_is_anoth
     linted = synthprobe(tmp_path, "doctor", "runbooks")
     assert linted.returncode == 0, linted.stdout
     monkeypatch.setattr(Site, "title", "Placeholder")
-    broken = subprocess.run([sys.executable, "-m", "pytest"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    broken = subprocess.run([sys.executable, "-m", "pytest"], cwd=tmp_path, capture_output=True, text=True, timeout=250)
     assert broken.returncode == 1
     assert "✗ failed home-page: open the home page" in broken.stdout
     assert "\n  Page title expected to be 'Orchard shop', got 'Placeholder'\n" in broken.stdout
@@ -207,7 +207,7 @@ def test_without_the_extra_all_but_the_demo_works(tmp_path):
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-S", "-c", program, *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, env=environ)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=250, env=environ)
 
     for words in (("demo",), ("demo", "serve")):
         missing = call(*words)
@@ -257,7 +257,14 @@ def test_the_workflow_installs_only_what_a_lockfile_names_with_its_hash(tmp_path
     python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environ = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PATH": python}
     done = subprocess.run(
-        steps["install"], shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False, env=environ
+        steps["install"],
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+        env=environ,
     )
     assert done.returncode != 0
     assert "Hashes are required" in done.stderr

@@ -17,7 +17,7 @@ from synthprobe.root import NO_PROJECT
 
 def synthprobe(*words: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "synthprobe", *words], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "synthprobe", *words], capture_output=True, text=True, timeout=250, check=False
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -81,7 +81,7 @@ runpy.run_module("synthprobe", run_name="__main__")
 
 
 def test_it_ends_without_a_word_when_it_is_interrupted_while_it_loads():
-    done = subprocess.run([sys.executable, "-c", PRESSED_WHILE_IT_LOADS], capture_output=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", PRESSED_WHILE_IT_LOADS], capture_output=True, timeout=250, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
@@ -95,7 +95,7 @@ def test_the_shell_completes_the_names_of_targets(tmp_path):
         env=os.environ | typed,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
     )
     assert done.stdout.split() == ["staging"]
 
@@ -118,7 +118,9 @@ def with_incidents(new_project, tmp_path_factory):
     settings = project.root / "synthprobe.toml"
     settings.write_text(f"second_attempt_delay_s = 0\n{settings.read_text()}")
     command = [sys.executable, "-m", "synthprobe", "run"]
-    assert subprocess.run(command, cwd=project.root, stdout=subprocess.DEVNULL, timeout=60, check=False).returncode == 1
+    assert (
+        subprocess.run(command, cwd=project.root, stdout=subprocess.DEVNULL, timeout=250, check=False).returncode == 1
+    )
     return project.root
 
 
@@ -137,7 +139,7 @@ def test_what_cannot_be_printed_is_told_in_a_sentence_and_a_reader_who_has_gone_
             stdout=place,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=250,
             check=False,
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )
@@ -162,7 +164,7 @@ def test_a_history_that_is_not_there_is_told_without_an_error_number(with_incide
         cwd=with_incidents,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 2

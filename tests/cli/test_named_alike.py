@@ -119,7 +119,7 @@ class Seen:
     def typed(self, *words: str) -> str:
         command = [sys.executable, "-m", "synthprobe", *words]
         done = subprocess.run(
-            command, cwd=self.root, env=self.environ, capture_output=True, text=True, timeout=100, check=False
+            command, cwd=self.root, env=self.environ, capture_output=True, text=True, timeout=250, check=False
         )
         return " ".join((done.stdout + done.stderr).split())
 

@@ -83,7 +83,7 @@ def test_help_doctor_journeys_and_report_work_without_what_only_unix_has(tmp_pat
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
     output = done.stdout + done.stderr

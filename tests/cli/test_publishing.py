@@ -20,7 +20,7 @@ def site(project, without_allure):
 
     def report(*words):
         command = [sys.executable, "-m", "synthprobe", "report", *words]
-        return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=100, check=False)
+        return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250, check=False)
 
     configure()
     for target in ("demo", "shop"):

@@ -38,7 +38,7 @@ def test_the_oncall_page_leads_to_board_measures_runbooks_and_allure(project):
     for target in ("demo", "shop"):
         assert project.run("--target", target, "--run-folder", target).code == 0
     command = [sys.executable, "-m", "synthprobe", "report", "demo", "shop"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in done.stdout
     first = root / ".synthprobe" / "site" / "index.html"

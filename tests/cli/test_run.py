@@ -12,7 +12,7 @@ from synthprobe.records.verdict import Verdict
 
 def synthprobe(project, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *python, "-m", "synthprobe", *arguments]
-    return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250, check=False)
 
 
 @pytest.mark.parametrize(

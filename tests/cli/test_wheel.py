@@ -17,10 +17,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the built wheel in it, unpacked as pip does."""
     dist, site = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("site")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", os.fspath(dist)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=250)
     (wheel,) = dist.glob("*.whl")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
-    subprocess.run([*install, os.fspath(site), os.fspath(wheel)], check=True, capture_output=True, timeout=60)
+    subprocess.run([*install, os.fspath(site), os.fspath(wheel)], check=True, capture_output=True, timeout=250)
     return site
 
 
@@ -34,7 +34,7 @@ def test_a_first_project_is_begun_run_and_reported_from_the_wheel(installed: Pat
             env=environ,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

@@ -34,7 +34,7 @@ def test_its_journeys_pass_find_the_fault_and_notice_a_broken_network(tmp_path):
 
         def run() -> dict[str, str]:
             words = (sys.executable, "-m", "synthprobe", "run", "--json", "--base-url", way.base_url)
-            done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100)
+            done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=250)
             assert done.stdout, done.stderr
             return {judged["journey"]["id"]: judged["outcome"] for judged in json.loads(done.stdout)["journeys"]}
 

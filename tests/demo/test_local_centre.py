@@ -23,6 +23,6 @@ def test_a_session_that_is_killed_takes_its_centre_with_it(tmp_path: Path) -> No
     (tmp_path / "journeys").mkdir()
     (tmp_path / "journeys" / "test_it.py").write_text(DIES)
     command = [sys.executable, "-m", "pytest", "journeys", "-p", "no:cacheprovider"]
-    subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, timeout=60, check=False)
+    subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, timeout=250, check=False)
     address = (tmp_path / "address").read_text()
     eventually(lambda: not is_served(address), within="10s")

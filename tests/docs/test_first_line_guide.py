@@ -51,7 +51,7 @@ def shell(tmp_path, centre, desk, shell_environ):
             env=environ | more,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=250,
             check=False,
         )
         return done.stdout + done.stderr

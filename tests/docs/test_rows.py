@@ -32,7 +32,7 @@ def collected() -> set[tuple[str, str]]:
         "-p",
         "no:cacheprovider",
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     ids = [line.partition("::") for line in done.stdout.splitlines() if "::" in line]
     return {(row.upper(), file) for file, _, name in ids for row in _ROW.findall(name)}

@@ -87,7 +87,7 @@ def judged(project, url):
             env=OwnClock(project.root).environ,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
         folder = pipeline.newest_run(project.root, ".synthprobe")

@@ -225,12 +225,12 @@ def test_a_proxy_that_cannot_be_used_is_refused_with_its_line(project, keys, lin
 def test_the_command_says_so_and_ends_with_2_and_doctor_names_a_proxy_that_is_down(project):
     project.configure("http://shop.example", '[targets.demo.proxy]\naddress = "http://proxy.example/proxy.pac"\n')
     command = [sys.executable, "-m", "synthprobe"]
-    done = subprocess.run([*command, "run"], cwd=project.root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "run"], cwd=project.root, capture_output=True, text=True, timeout=250)
     assert (done.returncode, "PAC file" in done.stderr) == (2, True)
     project.configure("http://shop.example", '[targets.demo.proxy]\naddress = "http://127.0.0.1:9"\n')
     environ = {**os.environ, "HTTPS_PROXY": "http://elsewhere.example:1"}
     done = subprocess.run(
-        [*command, "doctor"], cwd=project.root, env=environ, capture_output=True, text=True, timeout=60
+        [*command, "doctor"], cwd=project.root, env=environ, capture_output=True, text=True, timeout=250
     )
     output = " ".join(done.stdout.split())
     assert "The proxy http://127.0.0.1:9 cannot be reached" in output

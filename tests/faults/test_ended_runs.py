@@ -53,7 +53,7 @@ class World:
 
     def run(self, *command: str, **how: object) -> SimpleNamespace:
         done = subprocess.run(
-            command or RUN, cwd=self.root, env=self.environ, capture_output=True, text=True, timeout=60, **how
+            command or RUN, cwd=self.root, env=self.environ, capture_output=True, text=True, timeout=250, **how
         )  # type: ignore[call-overload]
         return SimpleNamespace(code=done.returncode, output=done.stdout + done.stderr)
 
@@ -312,7 +312,7 @@ def test_a_broken_pipe_ends_nothing_and_a_closed_terminal_is_a_cancelled_run_f40
     run = subprocess.Popen(RUN, cwd=world.root, env=world.environ, stdout=write, stderr=write)
     os.close(write)
     os.close(read)
-    assert run.wait(timeout=60) == 1
+    assert run.wait(timeout=250) == 1
     (verdict,) = world.verdicts()
     outcomes = {journey.journey.node_id.rpartition("::")[2]: journey.outcome for journey in verdict.journeys}
     assert outcomes == {"test_good": "passed", "test_noise": "failed"}

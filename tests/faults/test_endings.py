@@ -26,7 +26,7 @@ class Run:
             env={**os.environ, "COLUMNS": "300", **environ},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=250,
             check=False,
         )
         self.code, self.output = done.returncode, done.stdout + done.stderr

@@ -54,7 +54,7 @@ def test_two_conclusions_at_once_judge_once(fleet):
         cwd=root, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     printed = fleet.conclude()
-    theirs = other.communicate(timeout=60)[0]
+    theirs = other.communicate(timeout=250)[0]
     assert ("concluded by" in printed["nothing_done"]) != ("concluded by" in theirs), (printed, theirs)
     (incident,) = fleet.incidents()
     assert incident["occurrences"] == 1

@@ -79,7 +79,7 @@ class Slot:
 
 
 def answer_of(process):
-    out, _ = process.communicate(timeout=100)
+    out, _ = process.communicate(timeout=250)
     return process.returncode, json.loads(out)
 
 

@@ -53,7 +53,7 @@ def project_of_hostile_words(tmp_path_factory, new_project):
 def command(made, encoding, *words):
     environ = {**os.environ, "PYTHONIOENCODING": encoding, "GITHUB_STEP_SUMMARY": str(made.root / "page.md")}
     whole = [sys.executable, "-m", "synthprobe", *words]
-    done = subprocess.run(whole, cwd=made.root, capture_output=True, timeout=100, check=False, env=environ)
+    done = subprocess.run(whole, cwd=made.root, capture_output=True, timeout=250, check=False, env=environ)
     return done.returncode, (done.stdout + done.stderr).decode(encoding)
 
 

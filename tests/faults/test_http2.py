@@ -56,7 +56,7 @@ def verdicts(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     text = "".join(JOURNEY.format(name=path.replace("-", "_"), path=path) for path in PATHS)
     (root / "journeys" / "test_http2.py").write_text(text)
     command = [sys.executable, "-m", "synthprobe", "run", "-n", "1"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     (written,) = (root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(written.read_bytes(), type=Verdict)

@@ -27,7 +27,7 @@ def test_an_account_that_is_locked_is_named_with_its_own_runbook_f68(tmp_path, c
     (tmp_path / "synthprobe.toml").write_text(re.sub(r'(?<=\nbase_url = )"[^"]*"', f'"{centre.url}"', config))
     centre.fault("password_expired")
     command = [sys.executable, "-m", "synthprobe", "run"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     (path,) = (tmp_path / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)

@@ -32,7 +32,7 @@ def judged(project):
         toml.write_text(f"second_attempts = 0\n{settings}\n{toml.read_text()}")
         project.journeys(journeys)
         command = [sys.executable, "-m", "synthprobe", "run", *options]
-        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250, check=False)
         folder = pipeline.newest_run(project.root, ".synthprobe")
         return done.returncode, done.stdout, pipeline.read_verdict(folder / "verdict.json")
 

@@ -49,7 +49,7 @@ def supervised(project, centre):
             cwd=project.root,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
             env={**os.environ, "COLUMNS": "300", **environ},
         )

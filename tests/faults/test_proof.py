@@ -396,7 +396,7 @@ def test_what_the_probe_lacks_is_unknown_in_journeys_and_canaries(project, missi
         env={**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(project.root / "none"), **missing},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
         check=False,
     )
     folder = pipeline.newest_run(project.root, ".synthprobe")

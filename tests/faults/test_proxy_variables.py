@@ -68,7 +68,7 @@ def test_a_proxy_that_the_environment_names_is_asked_for_nothing_f71(project):
             env={**os.environ, **dict.fromkeys(names, address), "no_proxy": ""},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
         (path,) = project.root.glob(".synthprobe/runs/demo/*/verdict.json")

@@ -155,7 +155,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, JourneyVerdict]:
         )
         (root / "journeys" / "test_rows.py").write_text(text)
         command = [sys.executable, "-m", "synthprobe", "run", "-n", "2", "--deadline", "100"]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=110, check=False)
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     return verdicts(root)
 

@@ -147,7 +147,7 @@ def test_a_name_that_is_looked_up_for_ever_costs_seconds_and_no_verdict_f03(begi
     lookup = "def test_lookup(api):\n    api.get('http://api.hangs.example/', timeout='1s')\n"
     names = {"BEAT": "http://beat.hangs.example/b", "PAGER": "json://pager.hangs.example/p"}
     run = begin(FAILS + lookup, PYTHONPATH=str(tmp_path), **names)
-    output = run.communicate(timeout=60)[0]
+    output = run.communicate(timeout=250)[0]
     assert run.returncode == 1, output
     failures = {
         judgement.journey.id.rpartition("_")[2]: judgement.results[-1].failure
@@ -202,7 +202,7 @@ def test_a_run_that_froze_is_ended_and_overtaken_once_its_lease_is_over_f48(begi
     held = msgspec.json.decode(lease.read_bytes())
     lease.write_bytes(msgspec.json.encode({**held, "until": 0.0}))  # its time is over
     next_run = begin(FAILS, BEAT="http://127.0.0.1:9/b", PAGER="json://127.0.0.1:9/p")
-    output = next_run.communicate(timeout=60)[0]
+    output = next_run.communicate(timeout=250)[0]
     assert next_run.returncode == 1, output
     assert f"(process {frozen.pid}) outlived its lease" in output
     assert frozen.wait(timeout=5) == -signal.SIGKILL

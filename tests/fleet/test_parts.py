@@ -54,7 +54,7 @@ def command(tmp_path):
         def run(*words: str, **environ: str) -> tuple[int, dict]:
             done = subprocess.run(
                 [sys.executable, "-m", "synthprobe", *words, "--json"], cwd=tmp_path, capture_output=True, text=True,
-                timeout=100, env=os.environ | environ,
+                timeout=250, env=os.environ | environ,
             )  # fmt: skip
             assert done.stdout, done.stderr
             return done.returncode, json.loads(done.stdout)
@@ -131,7 +131,7 @@ def test_a_machine_with_another_version_leaves_its_part_alone(command, tmp_path)
 def test_bad_input_is_a_sentence(words, why, tmp_path):
     (tmp_path / "synthprobe.toml").write_text("[targets.demo]\nbase_url = 'http://127.0.0.1:9'\n")
     done = subprocess.run(
-        [sys.executable, "-m", "synthprobe", "run", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "synthprobe", "run", *words], cwd=tmp_path, capture_output=True, text=True, timeout=250
     )
     assert done.returncode == 2
     assert why in " ".join((done.stdout + done.stderr).split())

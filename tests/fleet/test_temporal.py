@@ -56,7 +56,7 @@ class Slot:
         )
         words = (*SYNTHPROBE, "worker", "--location", "fra", "--capacity", "0", "--parts", "1")
         made = subprocess.run(
-            [*words, "--address", server.address], cwd=folder, capture_output=True, text=True, timeout=60
+            [*words, "--address", server.address], cwd=folder, capture_output=True, text=True, timeout=250
         )
         assert made.returncode == 0, made.stderr
         self.temporal("schedule", "trigger", "--schedule-id", f"synthprobe-{self.target}")
@@ -134,14 +134,14 @@ def test_a_part_of_which_nothing_could_be_seen_is_a_line_of_the_worker(server, t
 def test_a_server_that_is_not_there_is_a_sentence(tmp_path):
     (tmp_path / "synthprobe.toml").write_text("[targets.demo]\nbase_url = 'http://127.0.0.1:9'\n")
     words = [sys.executable, "-m", "synthprobe", "worker", "--location", "fra", "--address", "127.0.0.1:9"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=250)
     assert done.returncode == 2
     assert "The Temporal server at 127.0.0.1:9 cannot be used" in " ".join(done.stderr.split())
     words += ["--base-url", "here"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=250)
     assert done.returncode == 2
     assert "here" in done.stderr
     words[-2:] = ["--parts", "2"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=250)
     assert done.returncode == 2
     assert "Target demo names no locations" in " ".join(done.stderr.split())

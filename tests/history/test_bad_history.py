@@ -228,7 +228,7 @@ def test_the_address_that_a_provider_prints_is_taken_and_what_is_none_is_told_wi
     def doctor(place: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "synthprobe", "doctor", "history"]
         environ = {**os.environ, "PLACE": place}
-        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, env=environ)
+        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250, env=environ)
         return done.returncode, done.stdout
 
     assert doctor(postgresql.replace("postgresql+psycopg:", "postgres:"))[0] == 0

@@ -232,7 +232,7 @@ def test_writers_at_the_same_time_lose_nothing_and_store_nothing_twice(row, plac
         )
         for first in (0, 8)
     ]
-    outputs = [writer.communicate(timeout=60) for writer in writers]
+    outputs = [writer.communicate(timeout=250) for writer in writers]
     assert all(writer.returncode == 0 for writer in writers), outputs
     assert sum(int(out) for out, _ in outputs) == 24
     with opened(place, tmp_path) as history:

@@ -55,7 +55,7 @@ def test_l51_a_second_attempt_has_a_code_of_its_own_and_no_code_is_written(proje
     toml.write_text(f"second_attempt_delay_s = 0\n{toml.read_text()}")
     project.journeys(JOURNEY)
     command = [sys.executable, "-m", "synthprobe", "run", "-v"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250, check=False)
     door.server.shutdown()
     assert done.returncode == 0, done.stdout
     [judged] = pipeline.read_verdict(pipeline.newest_run(project.root, ".synthprobe") / "verdict.json").journeys

@@ -312,7 +312,7 @@ def test_killed_in_each_way_one_sweep_leaves_nothing_and_touches_nothing_else_f6
         [sys.executable, "-c", KILLED, things.url, str(tmp_path / "history.db"), "25"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
     )
     assert done.stdout.strip() == "25", done.stderr
     assert len(left_open(history)) == 25

@@ -176,7 +176,7 @@ def test_f69_killed_at_every_point_one_sweep_leaves_nothing_of_ours_and_touches_
     before = systems.alive
     turns = pytestconfig.getoption("kill_turns")  # in each, every kind at every point
     arguments = [sys.executable, "-c", KILLED, str(root), str(20 * turns), str(Path(__file__).parent)]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=100, env=os.environ)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=250, env=os.environ)
     assert done.stdout.strip() == str(20 * turns), done.stderr
     assert (len(history.entries("here")), len(systems.alive)) == (20 * turns, len(before) + 12 * turns)
     found = swept(target, kinds, history, api, root)
@@ -307,7 +307,7 @@ def test_a_table_that_cannot_be_used_is_a_sentence_and_exit_code_2(root, old, ne
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
     """A process of its own: it may open a browser, and tests of this one may have theirs open."""
     command = [sys.executable, "-m", "synthprobe", "sweep", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
 
 
 def test_the_command_tells_a_left_over_once_and_gives_it_up_for_a_reason(root, systems, history, api):

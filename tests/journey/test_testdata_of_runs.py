@@ -67,7 +67,7 @@ def dispatch(project, centre):
 
 def sweep_command(project):
     return subprocess.run(
-        [sys.executable, "-m", "synthprobe", "sweep"], cwd=project.root, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "synthprobe", "sweep"], cwd=project.root, capture_output=True, text=True, timeout=250
     )
 
 

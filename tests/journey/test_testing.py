@@ -27,7 +27,7 @@ def test_the_guides_test_sees_a_journey_pass_and_fail_and_leaves_nothing(project
     (project.root / "tests").mkdir()
     (project.root / "tests" / "test_journeys.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "tests", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250, check=False)
     assert "1 passed" in done.stdout, done.stdout
     assert not (project.root / ".synthprobe" / "runs").exists()
 

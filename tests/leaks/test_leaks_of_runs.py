@@ -97,7 +97,7 @@ def ran(tmp_path_factory, new_project):
         configure(made, url, PLANTED)
         command = [sys.executable, "-m", "synthprobe", "run", "--slot", "now", "--workers", "2"]
         done = subprocess.run(
-            command, cwd=made.root, env={**os.environ, **environ}, capture_output=True, timeout=100, check=False
+            command, cwd=made.root, env={**os.environ, **environ}, capture_output=True, timeout=250, check=False
         )
     pager.shutdown()
     pager.server_close()
@@ -142,7 +142,7 @@ def test_l36_the_stacks_that_a_timeout_dumps_hold_no_secret(project):
     planted = plant(["L36"])
     environ = {**os.environ, "PLANTED": planted["L36-odd"]}
     command = [sys.executable, "-m", "synthprobe", "run"]
-    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, timeout=250, check=False)
     assert b"deadline" in done.stdout, "the journey's own deadline ended it, whatever method it asked for"
     state = project.root / ".synthprobe"
     assert b"Captured stdout" in next(state.rglob("pytest.log")).read_bytes()
@@ -213,6 +213,6 @@ def test_l37_what_a_killed_run_left_in_temporary_folders_is_private_and_wiped_by
     assert {folder.stat().st_mode & 0o777 for folder in left} == {0o700}
     assert list((tmp_path / "tmp").rglob("state.json")), "what was there before the kill is there still"
     (project.root / "go").touch()
-    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, timeout=250, check=False)
     assert done.returncode == 0, done.stdout
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -172,7 +172,7 @@ def junit(request, tmp_path_factory, new_project):
     (made.root / "pytest.ini").write_text("[pytest]\naddopts = --junitxml=junit.xml\n")
     command = [sys.executable, "-m", "synthprobe", "run", *([request.param] if request.param else [])]
     environ = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("temporary"))}
-    done = subprocess.run(command, cwd=made.root, capture_output=True, text=True, timeout=100, check=False, env=environ)
+    done = subprocess.run(command, cwd=made.root, capture_output=True, text=True, timeout=250, check=False, env=environ)
     assert done.returncode == 1, done.stdout + done.stderr
     return ET.parse(made.root / "junit.xml").getroot().find("testsuite")
 
@@ -219,7 +219,7 @@ def test_a_run_that_died_leaves_no_green_file_of_an_earlier_one(project):
         '<testsuites><testsuite tests="1"><testcase name="old"/></testsuite></testsuites>'
     )
     command = [sys.executable, "-m", "synthprobe", "run"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 3, done.stdout
     suite = ET.parse(project.root / "junit.xml").getroot().find("testsuite")
     tags = {case.get("name"): [part.tag for part in case if part.tag != "properties"] for case in suite}

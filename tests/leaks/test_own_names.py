@@ -71,7 +71,7 @@ def ran(tmp_path_factory, new_project):
     )
     made.journeys(JOURNEYS)
     command = [sys.executable, "-m", "synthprobe", "run"]
-    done = subprocess.run(command, cwd=made.root, env=os.environ, capture_output=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=made.root, env=os.environ, capture_output=True, timeout=250, check=False)
     server.shutdown()
     server.server_close()
     (folder,) = (made.root / ".synthprobe" / "runs" / "watched-target").iterdir()

@@ -26,7 +26,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "--directory", os.fspath(folder)]
     environ = {**os.environ, "SYNTHPROBE_REPOSITORY": FORGE}
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=60, env=environ)
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=250, env=environ)
     return folder
 
 
@@ -42,7 +42,7 @@ def test_pypi_takes_both_and_the_wheel_holds_the_two_packages_only(dist: Path) -
     assert len(files) == 2
     for command in (["twine", "check", "--strict", *files], ["check-wheel-contents", *files[:1]]):
         tool = [os.fspath(BIN / command[0]), *command[1:]]
-        done = subprocess.run(tool, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(tool, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -82,14 +82,16 @@ def test_without_the_extra_no_route_is_taken_for_one_that_works(tmp_path: Path) 
     for words, leaves in (("doctor", "routes"), 1), (("alert", "--test"), 1):
         start = [sys.executable, "-c", code, *words]
         environ = {**os.environ, "PAGER": "json://localhost", "COLUMNS": "200"}
-        done = subprocess.run(start, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            start, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=250, check=False
+        )
         text = done.stdout + done.stderr
         assert (done.returncode, "pip install 'synthprobe[alerts]'" in text) == (leaves, True), text
 
 
 def test_a_plain_install_is_small() -> None:
     list_parts = [sys.executable, os.fspath(ROOT / ".ci" / "sbom")]
-    done = subprocess.run(list_parts, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(list_parts, capture_output=True, text=True, timeout=250, check=True)
     names = [part["name"] for part in json.loads(done.stdout)["components"]]
     assert len(names) <= 45, names
     files = [Path(str(file.locate())) for name in names for file in distribution(name).files or ()]
@@ -98,7 +100,7 @@ def test_a_plain_install_is_small() -> None:
 
 def test_what_it_brings_along_is_listed_with_versions() -> None:
     list_parts = [sys.executable, os.fspath(ROOT / ".ci" / "sbom"), "postgres"]
-    done = subprocess.run(list_parts, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(list_parts, capture_output=True, text=True, timeout=250, check=True)
     parts = {part["name"]: part for part in json.loads(done.stdout)["components"]}
     assert {"playwright", "pytest", "sqlalchemy", "psycopg", "urllib3"} <= parts.keys()
     assert not {"ruff", "mypy", "starlette", "opentelemetry-sdk"} & parts.keys()

@@ -27,13 +27,13 @@ def test_the_third_run_names_the_incident_of_the_first(tmp_path):
     for broken in ("price", "stock", "price"):
         command = [sys.executable, "-m", "synthprobe", "run"]
         environ = {**os.environ, "BROKEN": broken}
-        subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, timeout=60, check=False)
+        subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, timeout=250, check=False)
         path = max((tmp_path / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))
         (journey,) = json.loads(path.read_text())["journeys"]
         seen.append(journey["incident"])
     assert seen[0] == seen[2] != ""
     assert seen[1] not in {"", seen[0]}
     listed = [sys.executable, "-m", "synthprobe", "incident", "show", seen[0]]
-    shown = subprocess.run(listed, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False).stdout
+    shown = subprocess.run(listed, cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False).stdout
     assert "price is wrong" in shown
     assert "stock" not in shown

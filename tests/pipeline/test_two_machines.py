@@ -56,8 +56,8 @@ def test_one_cause_is_one_incident_and_one_page_though_two_machines_see_it_at_on
     with History.open(tmp_path / "first.db", shared=database) as history:  # so that no machine makes the tables
         assert history.available
     runs = [subprocess.Popen(RUN, cwd=root, env=environ, stdout=subprocess.DEVNULL) for root in roots]
-    assert [run.wait(timeout=90) for run in runs] == [1, 1]
-    listed = subprocess.run(LIST, cwd=roots[0], env=environ, capture_output=True, text=True, timeout=60, check=True)
+    assert [run.wait(timeout=250) for run in runs] == [1, 1]
+    listed = subprocess.run(LIST, cwd=roots[0], env=environ, capture_output=True, text=True, timeout=250, check=True)
     (incident,) = json.loads(listed.stdout)["incidents"]
     assert incident["state"] == "open"
     assert len(pager[1]) == 1, pager[1]

@@ -112,7 +112,7 @@ def test_an_assertion_of_forty_megabytes_costs_less_than_five(project):
         env={**os.environ, "CI": ""},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 1, done.stdout[-3000:]

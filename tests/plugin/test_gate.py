@@ -29,7 +29,7 @@ class Ran:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
             env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         )

@@ -36,7 +36,7 @@ def test_lists_and_wrong_options_leave_no_run(project):
 def synthprobe(project, *arguments: str, **environ: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "synthprobe", *arguments]
     known = {"env": {**os.environ, **environ}, "capture_output": True, "text": True}
-    done = subprocess.run(command, cwd=project.root, timeout=100, check=False, **known)
+    done = subprocess.run(command, cwd=project.root, timeout=250, check=False, **known)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -97,7 +97,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False, env=environ)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250, check=False, env=environ)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -31,7 +31,7 @@ def waited(tmp_path_factory, new_project):
     project.journeys(JOURNEYS)
     done = subprocess.run(
         [sys.executable, "-m", "synthprobe", "run"],
-        cwd=project.root, capture_output=True, text=True, timeout=60, check=False,
+        cwd=project.root, capture_output=True, text=True, timeout=250, check=False,
     )  # fmt: skip
     (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)

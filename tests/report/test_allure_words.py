@@ -168,7 +168,7 @@ def test_a_supervised_run_keeps_nested_steps_attachments_and_both_attempts(proje
         cwd=project.root,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
         env={**os.environ, "COLUMNS": "300"},
     )

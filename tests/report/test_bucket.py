@@ -140,7 +140,7 @@ def test_a_clock_that_is_wrong_is_named_and_not_the_credentials(place):
     wrong = {"LD_PRELOAD": str(clock), "FAKETIME": "+1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     look = f"from synthprobe.report.store import open_store; open_store({place!r}).get('index.html')"
     done = subprocess.run(
-        [sys.executable, "-c", look], env=os.environ | wrong, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", look], env=os.environ | wrong, capture_output=True, text=True, timeout=250, check=False
     )
     assert "ReportError: " in done.stderr
     assert "refused to read index.html: the clock of this machine is wrong. Set it by a time server." in done.stderr

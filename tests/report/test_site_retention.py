@@ -52,7 +52,7 @@ def test_two_who_publish_at_once_lose_nothing(tmp_path):
         subprocess.Popen([sys.executable, made_site.__file__, tmp_path / "site", *sorted(tmp_path.glob(f"{target}*"))])
         for target in ("staging", "production")
     ]
-    assert [publisher.wait(timeout=60) for publisher in both] == [0, 0]
+    assert [publisher.wait(timeout=250) for publisher in both] == [0, 0]
     assert len(list((tmp_path / "site").glob("runs/*/*/published.json"))) == 8
     page = (tmp_path / "site" / "index.html").read_text()
     assert "staging" in page

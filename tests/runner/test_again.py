@@ -67,7 +67,7 @@ def run_once(project, one_centre):
         toml = project.root / "synthprobe.toml"
         toml.write_text(f"least_slowdown_ms = 0\n{settings}\n{toml.read_text()}")
         command = [sys.executable, "-m", "synthprobe", "run"]
-        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250)
         assert done.returncode == 0, done.stdout + done.stderr
         verdict = pipeline.read_verdict(pipeline.newest_run(project.root, ".synthprobe") / "verdict.json")
         shutil.rmtree(project.root / ".synthprobe")

@@ -37,7 +37,7 @@ def run(project, without_allure):
         clock.set((slot if slot is not None else HOUR + 1) * 300 + 60 - int(time.time()))
         command = [sys.executable, "-m", "synthprobe", *options]
         done = subprocess.run(
-            command, cwd=project.root, env=clock.environ, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=project.root, env=clock.environ, capture_output=True, text=True, timeout=250, check=False
         )
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout + done.stderr

@@ -221,7 +221,7 @@ def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so_f42(wait
     run.end()
     assert run.left() == []
     project.journeys("def test_now(api):\n    api.get('/healthz').expect(200)\n")
-    again = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, timeout=60, check=False)
+    again = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, timeout=250, check=False)
     assert again.returncode == 0
     first, _ = sorted((project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))
     outcomes = {
@@ -250,7 +250,7 @@ def test_a_failure_is_tried_again_and_a_second_pass_is_kept_as_intermittent(proj
         "def pytest_runtest_protocol(item, nextitem):\n"
         "    return bool(runtestprotocol(item, nextitem=nextitem)) if item.name == 'test_alone' else None\n"
     )
-    done = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, timeout=250, check=False)
     assert done.returncode == 1
     (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
@@ -281,7 +281,7 @@ def test_a_blind_probe_calls_nothing_good_f75(project, centre):
         "PYTHONPATH": f"{project.root}:{os.environ.get('PYTHONPATH', '')}",
     }
     command = [sys.executable, "-m", "synthprobe", "run"]
-    done = subprocess.run(command, cwd=project.root, timeout=60, check=False, capture_output=True, env=environ)
+    done = subprocess.run(command, cwd=project.root, timeout=250, check=False, capture_output=True, env=environ)
     (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
     verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
     assert done.returncode == 3
@@ -303,7 +303,7 @@ def test_a_journey_that_disappears_without_a_change_is_reported(project, centre)
         command = [sys.executable, "-m", "synthprobe", "run"]
         env = {**os.environ, "COLUMNS": "200", **environ}
         return subprocess.run(
-            command, cwd=project.root, timeout=60, check=False, capture_output=True, text=True, env=env
+            command, cwd=project.root, timeout=250, check=False, capture_output=True, text=True, env=env
         )
 
     body = (
@@ -330,9 +330,9 @@ def test_a_slot_is_judged_once_f47_f48(project, centre):
     (project.root / "synthprobe.toml").write_text("interval_s = 86400\n" + text)
     command = [sys.executable, "-m", "synthprobe", "run", "--slot", "now"]
     first = subprocess.Popen(command, cwd=project.root, stdout=subprocess.PIPE, text=True)
-    second = subprocess.run(command, cwd=project.root, timeout=60, check=False, capture_output=True, text=True)
-    out = first.communicate(timeout=60)[0]
-    third = subprocess.run(command, cwd=project.root, timeout=60, check=False, capture_output=True, text=True)
+    second = subprocess.run(command, cwd=project.root, timeout=250, check=False, capture_output=True, text=True)
+    out = first.communicate(timeout=250)[0]
+    third = subprocess.run(command, cwd=project.root, timeout=250, check=False, capture_output=True, text=True)
     assert (first.returncode, second.returncode, third.returncode) == (0, 0, 0)
     assert sum("Nothing was run" in text for text in (out, second.stdout, third.stdout)) == 2
     assert "already judged" in third.stdout

@@ -210,7 +210,7 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_line(project, keys, lin
 def test_a_host_that_is_none_ends_a_run_with_2_and_a_certificate_that_ended_is_unknown_f80(project, authority):
     project.configure("https://a.example", '[targets.demo.client_certificates."https://a.example/"]\nfile = "a.pem"\n')
     command = [sys.executable, "-m", "synthprobe", "run"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=250)
     assert (done.returncode, "whose last part is no host" in done.stderr) == (2, True)
     ended = authority.pem("ended", begins=-9, ends=-2)
     project.configure("https://localhost:9", f'[targets.demo.client_certificates."localhost"]\nfile = "{ended}"\n')

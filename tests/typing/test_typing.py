@@ -29,7 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_mypy_finds_the_mistakes_and_no_other(project: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={CACHE}", "test_calls.py"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=250, check=False)
     found = {int(number) for number in re.findall(r"^test_calls\.py:(\d+): error", done.stdout, re.MULTILINE)}
     assert found == WRONG, done.stdout + done.stderr
     assert not re.search(r"^(?!test_calls|Found )\S+: error", done.stdout, re.MULTILINE), done.stdout
@@ -40,7 +40,7 @@ def test_pyright_finds_the_mistakes_and_no_other(project: Path) -> None:
 
     program = Path(pyright.__file__).parent / "dist" / "index.js"
     command = [os.fspath(NODE), os.fspath(program), "--outputjson", "--pythonpath", sys.executable, "test_calls.py"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=250, check=False)
     problems = json.loads(done.stdout)["generalDiagnostics"]
     found = {problem["range"]["start"]["line"] + 1 for problem in problems if problem["severity"] == "error"}
     assert found == WRONG, done.stdout
