@@ -153,3 +153,20 @@ def test_a_trace_of_the_locked_playwright_keeps_its_messages_and_bodies_l09(ran)
     ]  # fmt: skip
     assert json.loads(frames[0]["data"]) == {"auth": "[masked]"}
     assert (frames[1]["data"] + frames[2]["data"]).count("[masked]") == 2, "a value in two messages is masked in both"
+
+
+def test_what_only_a_later_request_shows_to_be_a_token_costs_no_failure_and_no_answer(project):
+    with issuer() as url:
+        project.configure(url)
+        project.journeys(
+            "def test_it(api):\n"
+            "    token = api.get('/security').json()['result']\n"
+            "    api.get('/api', headers={'X-CSRFToken': token})\n"
+            "    assert 'orders' == 'none'\n"
+        )
+        ran = project.run()
+        token = Issuer.issued["csrf"]
+    assert ran.results["test_it"].failure.ours is False
+    (answers,) = [content.decode() for name, content in ran.bytes_written() if name.endswith("exchanges.json")]
+    assert '\\"result\\": \\"[masked]\\"' in answers
+    assert not [name for name, content in ran.bytes_written() if token.encode() in content]

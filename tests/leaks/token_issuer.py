@@ -74,6 +74,8 @@ class Issuer(loopback.Handler):
         elif path == "/packed":  # CBOR: a map of one text
             name, value = (b"%c%c" % (0x78, len(text)) + text for text in (b"access_token", self.new("cbor").encode()))
             self.answer(b"\xa1" + name + value, "application/cbor")
+        elif path == "/security":  # under a name that says nothing of it
+            self.answer(json.dumps({"result": self.new("csrf")}).encode(), "application/json")
         elif path == "/api":
             self.answer(f"<a><authToken>{self.new('xml')}</authToken></a>".encode(), "application/xml")
         else:

@@ -12,6 +12,7 @@ from synthprobe.triage.lifecycle import describe, follow
 from synthprobe.triage.shared_evidence import KEPT_OUT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+EVERY = timedelta(minutes=5)
 
 
 def seen(journey, slot, state, step="save", fault="x", evidence=()):
@@ -20,7 +21,7 @@ def seen(journey, slot, state, step="save", fault="x", evidence=()):
     return Observation(
         run_id=f"r{slot}",
         slot=slot,
-        at=START + timedelta(minutes=5 * slot),
+        at=START + slot * EVERY,
         target="t",
         journey=journey,
         outcome="passed" if state == "flaky" else state,
@@ -108,6 +109,14 @@ def test_what_comes_and_goes_is_one_incident_that_stays_open():
     ]
 
 
+def test_what_another_cause_did_before_is_no_coming_and_going():
+    monitor = Monitor()
+    for fault in "xyz":
+        monitor.run(seen("a", monitor.slot, "failed", step=fault, fault=fault))
+        monitor.walk(["passed", "passed"])
+    assert [(incident.flapping, incident.state) for incident in monitor.all.values()] == [(False, "resolved")] * 3
+
+
 def test_one_cause_over_many_journeys_is_one_incident():
     monitor = Monitor()
     monitor.run(*(seen(name, 0, "failed") for name in "abc"))
@@ -156,6 +165,28 @@ def test_who_cannot_get_past_the_log_in_is_blocked_by_it():
     assert monitor.all[log_in.id].state == "open"  # somebody still cannot log in
 
 
+def test_who_hangs_at_the_log_in_is_not_of_the_password_that_was_refused_there_before():
+    refused, hangs = ("answered 401", KEPT_OUT), ("whatever is asked takes long", KEPT_OUT)
+    monitor = Monitor()
+    monitor.run(
+        seen("log in", 0, "failed", step="log in", evidence=refused),
+        seen("release", 0, "failed", step="log in", fault="y", evidence=(KEPT_OUT,)),
+        seen("board", 0, "passed"),
+    )
+    monitor.run(
+        *(seen(name, 1, "failed", step="log in", fault="z", evidence=hangs) for name in ("log in", "release", "board"))
+    )
+    assert [(found.journeys, found.blocked) for found in monitor.all.values()][0] == (("log in",), ("release",))
+    assert len(monitor.all) == 2
+    back = (seen("release", 2, "failed", step="log in", fault="y", evidence=(KEPT_OUT,)), seen("board", 2, "passed"))
+    for slot in (2, 3):
+        monitor.run(
+            seen("log in", slot, "failed", step="log in", evidence=refused),
+            *(msgspec.structs.replace(seen, slot=slot, run_id=f"r{slot}", at=START + slot * EVERY) for seen in back),
+        )
+    assert [found.state for found in monitor.all.values()] == ["open", "resolved"]
+
+
 def test_a_run_that_comes_twice_or_late_changes_nothing():
     monitor = Monitor()
     monitor.walk(["failed", "failed"])
@@ -195,6 +226,8 @@ def test_an_incident_is_as_severe_as_its_worst_journey():
         "b": Journey(id="b", node_id="b", title="b", owner="fleet", severity="blocker"),
     }
     assert (describe(incident, journeys).severity, describe(incident, journeys).owner) == ("blocker", "fleet")
+    blocking = msgspec.structs.replace(incident, journeys=("a",), blocked=("b",))
+    assert (describe(blocking, journeys).severity, describe(blocking, journeys).owner) == ("blocker", "desk")
 
 
 def judged(journey, cause_class, runbook, elsewhere=""):

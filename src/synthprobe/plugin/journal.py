@@ -286,8 +286,6 @@ class Journal:
 
     def _fill(self, keeper: Keeper, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         console, network, browsed, pages = [], [], [], list[PageSeen]()
-        exchanges = [*self._exchanges, *recorded(attempt.recorder.noted, self._redactor)]
-        exchanges.sort(key=lambda exchange: exchange.started_at)
         if browser is not None:
             from synthprobe.browser.evidence import read_trace
 
@@ -315,6 +313,9 @@ class Journal:
                 pages = list(map(attempt.good.compared, pages))
             attempt.recorder.notes += browser.notes
         recorder = attempt.recorder
+        exchanges = [*self._exchanges, *recorded(recorder.noted, self._redactor)]
+        exchanges.sort(key=lambda exchange: exchange.started_at)
+        exchanges = self._redactor.record(exchanges)  # an answer may hold what was learned only by what followed it
         attempt.facts = facts_of(
             exchanges,
             browsed,

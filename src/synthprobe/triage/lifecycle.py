@@ -132,12 +132,15 @@ def _in_order(judged: Mapping[str, JourneyVerdict], seen: Observation) -> tuple[
 
 
 def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
-    """Add whom an incident concerns."""
-    own_journeys = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
-    if not own_journeys:
+    """Add whom an incident concerns: the owner of what is broken, at the severity of what that keeps from working."""
+    by_severity = sorted(
+        (journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys),
+        key=lambda journey: SEVERITIES.index(journey.severity),
+    )
+    if not by_severity:
         return incident
-    worst = min(own_journeys, key=lambda journey: SEVERITIES.index(journey.severity))
-    return replace(incident, severity=worst.severity, owner=worst.owner)
+    broken = next((journey for journey in by_severity if journey.id in incident.journeys), by_severity[0])
+    return replace(incident, severity=by_severity[0].severity, owner=broken.owner)
 
 
 def is_new(observation: Observation, before: Sequence[Observation]) -> bool:
@@ -312,7 +315,7 @@ def _ended(
     looked = {
         journey: [
             [clean for observation in here if (clean := _clean(observation, incident.kind)) is not None]
-            for here in _by_location(observations, now)
+            for here in _by_location(_without_other_causes(observations, incident), now)
         ]
         for journey, observations in runs.items()
     }
@@ -328,6 +331,18 @@ def _ended(
     what = "run" if needed == 1 else "runs in a row"
     text = f"Resolved: {', '.join(runs)} had {needed} clean {what}."
     return resolved(incident, now, text)
+
+
+def _without_other_causes(seen: Sequence[Observation], incident: Incident) -> list[Observation]:
+    """What was seen of a journey, without what it was not well for before the incident and never since."""
+    shown = {observation.fingerprint for observation in seen if observation.at >= incident.first_seen_at}
+    return [
+        observation
+        for observation in seen
+        if observation.at >= incident.first_seen_at
+        or observation.fingerprint in shown
+        or _clean(observation, incident.kind) is not False
+    ]
 
 
 def _by_location(seen: Sequence[Observation], now: datetime) -> list[list[Observation]]:

@@ -9,6 +9,7 @@ from synthprobe.records.incident import Incident, IncidentKind, Observation
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.triage.causes import contradict
 from synthprobe.triage.grouping import known_alike
+from synthprobe.triage.shared_evidence import KEPT_OUT
 
 _FAMILY: dict[IncidentKind, str] = {"failing": "failure", "intermittent": "failure"}
 
@@ -46,7 +47,7 @@ def place(
         lambda i: kind is not None and i.id in beside,
         lambda i: (
             kind is not None
-            and not set(observation.evidence).isdisjoint(i.evidence)
+            and _shows_same(observation.evidence, i)
             and not contradict(verdict.triage if verdict else None, i.triage)
         ),
         lambda i: _is_at_its_step(observation, i, group),
@@ -98,7 +99,13 @@ def _is_at_its_step(observation: Observation, incident: Incident, group: Sequenc
 def _is_apart(observation: Observation, incident: Incident) -> bool:
     """Whether it shows something, and nothing of it was seen while the incident was open."""
     shown = {*observation.evidence, *observation.by_itself}
-    return bool(shown) and shown.isdisjoint(incident.evidence)
+    return bool(shown) and not _shows_same(shown, incident)
+
+
+def _shows_same(shown: Collection[str], incident: Incident) -> bool:
+    """Whether something of it was seen while the incident was open; to be kept at the log-in only says where."""
+    what, before = {*shown} - {KEPT_OUT}, {*incident.evidence} - {KEPT_OUT}
+    return not what.isdisjoint(before) if what and before else not {*shown}.isdisjoint(incident.evidence)
 
 
 def _is_wider(group: Sequence[Observation], incident: Incident) -> bool:

@@ -198,7 +198,8 @@ def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> t
     if strangers and (lost or any(a.credentials == "token" for a in strangers)):
         return ("session lost",)
     refused = next((a for a in broken if _asks_who(a, facts)), None)
-    found = (f"answered {refused.status} where a password is sent or asked for",) if refused else ()
+    got = f"answered {refused.status}" if refused and refused.status else "not answered"
+    found = (f"{got} where a password is sent or asked for",) if refused else ()
     by_words = cause is not None and cause.rule in {"account-refused", "account-state"}
     # who is locked is a stranger by whatever way it asks, and so is who asks where a page wants a password first
     stranger = cause is not None and cause.rule == "account-state"
