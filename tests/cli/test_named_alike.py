@@ -194,3 +194,12 @@ def test_everything_that_speaks_of_a_run_names_the_same(seen, journey, page, gen
 def test_a_fault_of_the_probe_leads_to_no_page_and_no_owner_of_the_target(seen):
     status = seen.status["broken-probe"]
     assert (status["class"], status["runbook"], status["general"], status["owner"]) == ("probe", "", "", "watchers")
+
+
+def test_the_command_in_a_message_takes_its_incident(seen):
+    (message,) = [
+        message["message"] for message in seen.messages if seen.status["desk"]["incident"] in message["message"]
+    ]
+    command = message.partition("take it: synthprobe ")[2].partition(")")[0].replace("ROLE", "accounts")
+    seen.typed(*command.split())
+    assert f"{seen.status['desk']['incident']} shop acknowledged" in seen.typed("incident", "list"), command
