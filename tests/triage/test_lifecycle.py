@@ -176,7 +176,7 @@ def test_who_hangs_at_the_log_in_is_not_of_the_password_that_was_refused_there_b
     monitor.run(
         *(seen(name, 1, "failed", step="log in", fault="z", evidence=hangs) for name in ("log in", "release", "board"))
     )
-    assert [(found.journeys, found.blocked) for found in monitor.all.values()][0] == (("log in",), ("release",))
+    assert next((found.journeys, found.blocked) for found in monitor.all.values()) == (("log in",), ("release",))
     assert len(monitor.all) == 2
     back = (seen("release", 2, "failed", step="log in", fault="y", evidence=(KEPT_OUT,)), seen("board", 2, "passed"))
     for slot in (2, 3):

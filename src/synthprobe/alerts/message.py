@@ -181,7 +181,8 @@ def write(incident: Incident, why: Occasion, background: Background, mask: Calla
         _line("Blocked by it", ", ".join(incident.blocked[:LISTED])),
         _line("Resolved", f"by {incident.resolved_how or 'unknown'}" if recovered else ""),
         _line(
-            "Incident", incident.id if recovered else f"{incident.id} (take it: synthprobe incident ack {incident.id} --by ROLE)"
+            "Incident",
+            incident.id if recovered else f"{incident.id} (take it: synthprobe incident ack {incident.id} --by ROLE)",
         ),
     ]
     before = f"{_STARTS[why.reason]}{_WORD[why.urgency]} {plain(incident.target, _TARGET_CHARACTERS)}: "
