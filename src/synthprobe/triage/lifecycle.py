@@ -132,15 +132,12 @@ def _in_order(judged: Mapping[str, JourneyVerdict], seen: Observation) -> tuple[
 
 
 def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
-    """Add whom an incident concerns: the owner of what is broken, at the severity of what that keeps from working."""
-    by_severity = sorted(
-        (journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys),
-        key=lambda journey: SEVERITIES.index(journey.severity),
-    )
-    if not by_severity:
+    """Add whom an incident concerns."""
+    own_journeys = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
+    if not own_journeys:
         return incident
-    broken = next((journey for journey in by_severity if journey.id in incident.journeys), by_severity[0])
-    return replace(incident, severity=by_severity[0].severity, owner=broken.owner)
+    worst = min(own_journeys, key=lambda journey: SEVERITIES.index(journey.severity))
+    return replace(incident, severity=worst.severity, owner=worst.owner)
 
 
 def is_new(observation: Observation, before: Sequence[Observation]) -> bool:
