@@ -80,6 +80,7 @@ class Slot:
 
 def answer_of(process):
     out, _ = process.communicate(timeout=250)
+    assert out, f"it printed nothing and ended with {process.returncode}"
     return process.returncode, json.loads(out)
 
 
