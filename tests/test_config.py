@@ -36,6 +36,7 @@ BAD = [
         "[[objectives.sign-in.rules]]\nlong = '1h'\nshort = '5m'\nfactor = nan",
         "objectives.sign-in.rules 1.factor = nan: a number above 0, at most 100,000 was expected",
     ),
+    ("[targets.a]\nbase_url = 'http://x'\ninterval_s = 60", "write 'interval_s' above the first table"),
     ("[[alerts.routes]]\nname = 'a'\nto = []\nrepeet = '1h'", "unknown key 'alerts.routes 1.repeet'. Did you mean"),
 ]
 
@@ -138,6 +139,16 @@ def test_pyproject_serves_as_well(tmp_path: Path):
         "[tool.synthprobe.targets.demo]\nbase_url = 'http://127.0.0.1:1/'", encoding="utf-8-sig"
     )
     assert read_config(tmp_path).target().base_url == "http://127.0.0.1:1"
+
+
+def test_of_several_targets_none_is_taken_unless_it_is_chosen(tmp_path: Path):
+    """A run of the wrong system would be worse than none. A project's only target needs no default."""
+    (tmp_path / "synthprobe.toml").write_text(
+        "[targets.shop]\nbase_url = 'https://s.example'\n[targets.desk]\nbase_url = 'https://d.example'"
+    )
+    with pytest.raises(ConfigurationError, match=r"No target was chosen\. Known targets: desk, shop"):
+        read_config(tmp_path).target()
+    assert read_config(tmp_path).target("desk").name == "desk"
 
 
 def test_an_unknown_target_names_the_nearest(tmp_path: Path):

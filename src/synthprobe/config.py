@@ -112,7 +112,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     journeys: tuple[str, ...] = ("journeys",)
     runbooks: str = "runbooks"
-    default_target: str = "demo"
+    default_target: str = ""
     folder: str = ".synthprobe"
     interval_s: Annotated[int, Meta(ge=10, le=86_400)] = 300
     journey_deadline_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
@@ -145,11 +145,12 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         name = name or self.default_target
         found = self.targets.get(name)
         if found is None:
+            wrong = f"There is no target {name!r}.{nearest(name, self.targets)}" if name else "No target was chosen."
             known = ", ".join(sorted(self.targets)) or "none"
-            raise ConfigurationError(
-                f"There is no target {name!r}.{nearest(name, self.targets)} Known targets: {known}. "
-                f"Add a table [targets.{name}] with a base_url to synthprobe.toml, or choose another with --target."
-            )
+            way = f"Add a table [targets.{name or 'NAME'}] with a base_url to synthprobe.toml, or choose another"
+            if self.targets and not name:
+                way = "Choose one"
+            raise ConfigurationError(f"{wrong} Known targets: {known}. {way} with --target or default_target.")
         address = check_base_url(name, base_url or found.base_url)
         found = msgspec.structs.replace(found, name=name, base_url=address)
         check_ca_file(found)
@@ -190,8 +191,8 @@ def read_config(root: Path, environ: Mapping[str, str] = ENVIRONMENT) -> Config:
     """Read the project's configuration.
 
     Example:
-        >>> read_config(Path("/nonexistent")).default_target
-        'demo'
+        >>> read_config(Path("/nonexistent")).interval_s
+        300
     """
     written = read_table(root)
     found = list(mistakes_in(written.table, Config, {Target: "name"}))
@@ -203,7 +204,8 @@ def read_config(root: Path, environ: Mapping[str, str] = ENVIRONMENT) -> Config:
     refuse(found, written.name, written.text, written.above)
     assert config is not None
     placed = {name: _placed(target, root) for name, target in config.targets.items()}
-    config = msgspec.structs.replace(config, targets=placed)
+    default = config.default_target or (next(iter(placed)) if len(placed) == 1 else "")
+    config = msgspec.structs.replace(config, targets=placed, default_target=default)
     if executable := environ.get("SYNTHPROBE_BROWSER"):
         config = msgspec.structs.replace(config, browser=BrowserConfig(executable=executable))
     return config

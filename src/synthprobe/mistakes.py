@@ -7,11 +7,12 @@ import math
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import msgspec.inspect as kinds
 from msgspec import Struct
+from msgspec.structs import fields
 
 from synthprobe.errors import ConfigurationError
 
@@ -32,7 +33,7 @@ def mistakes_in(table: Any, record: type[Struct], not_given: Mapping[type[Struct
 
     A field that stands in ``not_given`` for its record is filled by us, and unknown to the file.
     """
-    yield from _of_struct(table, record, (), not_given)
+    yield from _of_struct(table, record, (), _Keys(not_given, record.__struct_encode_fields__))
 
 
 def refuse(found: Sequence[Mistake], name: str, text: str, above: Sequence[str] = ()) -> None:
@@ -101,19 +102,29 @@ def _holds(value: Any, place: Place) -> bool:
     return True
 
 
-def _of_struct(
-    value: Any, record: type[Struct], place: Place, not_given: Mapping[type[Struct], str]
-) -> Iterator[Mistake]:
+class _Keys(NamedTuple):
+    not_given: Mapping[type[Struct], str]
+    top: Collection[str]
+
+
+def _of_struct(value: Any, record: type[Struct], place: Place, keys: _Keys) -> Iterator[Mistake]:
     if not isinstance(value, dict):
         yield Mistake(place, f"has {shown(place)}, where a table was expected. See {_REFERENCE}.")
         return
-    fields = msgspec.structs.fields(record)
-    known = {field.encode_name: field for field in fields if field.name != not_given.get(record)}
+    not_given = keys.not_given.get(record)
+    known = {field.encode_name: field for field in fields(record) if field.name != not_given}
     for key, entry in value.items():
         here = (*place, key)
         if key in known:
             hint = known[key].type
-            yield from _of(entry, kinds.type_info(hint), hint, here, not_given)
+            yield from _of(entry, kinds.type_info(hint), hint, here, keys)
+            continue
+        if place and key in keys.top:
+            yield Mistake(
+                here,
+                f"has an unknown key {shown(here)!r}. {key!r} belongs to the whole file, and TOML gives to a table all "
+                f"that stands below its head: write {key!r} above the first table.",
+            )
             continue
         names = ", ".join(sorted(known))
         yield Mistake(here, f"has an unknown key {shown(here)!r}.{nearest(key, known)} Known keys here: {names}.")
@@ -122,19 +133,17 @@ def _of_struct(
             yield Mistake(place, f"has no {shown((*place, key))}, which must be given. See {_REFERENCE}.")
 
 
-def _of(
-    value: Any, kind: kinds.Type, hint: Any, place: Place, not_given: Mapping[type[Struct], str]
-) -> Iterator[Mistake]:
+def _of(value: Any, kind: kinds.Type, hint: Any, place: Place, keys: _Keys) -> Iterator[Mistake]:
     """Tables are looked into, a number out of range is said with its range, and all else msgspec converts or not."""
     parts = kind.types if isinstance(kind, kinds.UnionType) else (kind,)  # a union: a table that may be left out
     if record := next((part for part in parts if isinstance(part, kinds.StructType)), None):
-        yield from _of_struct(value, record.cls, place, not_given)
+        yield from _of_struct(value, record.cls, place, keys)
     elif isinstance(kind, kinds.DictType) and isinstance(value, dict):
         for key, entry in value.items():
-            yield from _of(entry, kind.value_type, hint.__args__[1], (*place, key), not_given)
+            yield from _of(entry, kind.value_type, hint.__args__[1], (*place, key), keys)
     elif isinstance(kind, kinds.VarTupleType) and isinstance(value, list):
         for number, entry in enumerate(value):
-            yield from _of(entry, kind.item_type, hint.__args__[0], (*place, number), not_given)
+            yield from _of(entry, kind.item_type, hint.__args__[0], (*place, number), keys)
     elif (number_kind := _number(kind)) is not None and not _fits(value, number_kind):
         whole = "a whole number" if isinstance(number_kind, kinds.IntType) else "a number"
         yield Mistake(

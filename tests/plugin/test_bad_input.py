@@ -27,6 +27,11 @@ PASSING = "def test_passes(api):\n    pass\n"
             "import pytest\n@pytest.mark.journey(tags='smoke')\n" + PASSING,
             "tags is 'smoke', a list of names was expected: tags=[\"smoke\"]",
         ),
+        (
+            ["-n", "2"],
+            "import pytest\n@pytest.mark.journey(tags='smoke')\n" + PASSING,
+            "tags is 'smoke', a list of names",
+        ),
         ([], "import pytest\n@pytest.mark.journey(tags=['a b'])\n" + PASSING, "tags has 'a b', a word of letters"),
         (
             [],
@@ -50,10 +55,11 @@ PASSING = "def test_passes(api):\n    pass\n"
 def test_usage_errors_are_sentences(project, options, journey, sentence):
     project.configure("http://127.0.0.1:47999", '[targets.staging]\nbase_url = "https://s.example"\n')
     project.journeys(journey)
-    ran = project.run(*options)
+    ran = project.run("--target=demo", *options)
     assert ran.code == 4, ran.output
     assert sentence in ran.output
     assert "Traceback" not in ran.output
+    assert "INTERNALERROR" not in ran.output
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(project):

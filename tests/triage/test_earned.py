@@ -121,6 +121,9 @@ def test_a_refusal_is_not_what_an_author_declared_of_a_record(status, method, po
     wrong = Contradiction(about="status", expected="200", got="no", method=method, url="http://t/bill", status=status)
     assert triage(failed(wrong=wrong, checks="sentinel")).candidate == points
     assert triage(failed(wrong=wrong, checks="rule")).candidate == "unknown"
+    field = msgspec.structs.replace(wrong, about="fields", expected="a sum", got="sum is missing")
+    answer = msgspec.structs.replace(asked("/bill", status), method=method)
+    assert triage(failed(answer, wrong=field, checks="sentinel")).candidate == points
 
 
 @pytest.mark.parametrize(

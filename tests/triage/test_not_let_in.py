@@ -17,9 +17,10 @@ def candidate(*journeys):
 
 
 def test_nothing_is_said_of_a_record_where_its_page_did_not_get_what_it_shows():
-    assert candidate(shown(200), passed("other")) == "data"
-    assert candidate(shown(504), passed("other")) == "unknown"
-    assert candidate(shown(0), passed("other")) == "unknown"
+    for status in (200, 404):
+        assert candidate(shown(status), passed("other")) == "data"
+    for status in (504, 400, 0):
+        assert candidate(shown(status), passed("other")) == "unknown"
 
 
 def test_accounts_that_are_refused_all_at_once_while_the_server_breaks_are_not_to_blame():

@@ -91,7 +91,7 @@ class JourneyCollection:
         found = list(items)
         yield
         kept = {*items, *self._deselected}
-        if gone := [item for item, _ in self._journeys(found) if item not in kept]:
+        if gone := [item for item in found if is_journey_path(self._config, item.path) and item not in kept]:
             self._config.hook.pytest_deselected(items=gone)
         try:
             self._read(session, items)

@@ -19,7 +19,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.root import NO_PROJECT, is_project, project_at, read_table
 
 _OPTIONS: dict[str, dict[str, Any]] = {
-    "target": {"metavar": "NAME", "help": "target of the configuration to run against (default: demo)"},
+    "target": {"metavar": "NAME", "help": "target of the configuration to run against (default: default_target)"},
     "canaries": {"type": int, "metavar": "SLOT", "help": "prove with canaries of this slot that failures are seen"},
     "suspicions": {"metavar": "PATH", "help": "run journeys of this file again until all runs together are as usual"},
     "run-folder": {"metavar": "PATH", "help": "folder of this run; made under .synthprobe/runs/ without it"},

@@ -160,7 +160,7 @@ def _answered_in_kind(f: TriageFacts) -> bool:
         return False
     if f.kind == "timeout" and f.only_slow:
         return False
-    if f.is_absent and any(a.by == "page" and (a.status in GATEWAYS or not a.status) for a in refusals(f)):
+    if f.is_absent and any(a.by == "page" and a.status != 404 for a in refusals(f)):
         return False  # what the page would show did not come
     words = " ".join(complaints(f) if f.is_absent else quoted_complaints(f))
     if _LACKS.search(words) or (NO_RIGHT.search(words) and f.checks != "grant"):
@@ -170,7 +170,8 @@ def _answered_in_kind(f: TriageFacts) -> bool:
         return True
     if f.checks == "rule" and found.about == "status" and _TO_BE_REFUSED.match(found.expected):
         return False  # who is let in was not computed wrongly
-    if found.status >= 400 and found.about == "status":  # a refusal is none; that a record is not there may be
+    if found.status >= 400 and (found.about == "status" or any(a.status == found.status for a in refusals(f))):
+        # a refusal is none; that a record is not there may be
         return found.status == 404 and found.method == "GET" and f.checks != "rule"
     return found.status < 500 and found.about != "json" and not found.misshapen
 

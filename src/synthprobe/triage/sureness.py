@@ -29,7 +29,7 @@ SCORED: dict[str, tuple[int, int]] = {
     "role-split": (1, 1),
     "rule": (6, 16),
     "script-error": (1, 9),
-    "sentinel": (58, 82),
+    "sentinel": (58, 81),
     "server-error": (17, 49),
     "session-lost": (3, 5),
     "slow-upstream": (2, 4),
