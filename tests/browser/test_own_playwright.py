@@ -108,6 +108,26 @@ def test_it_goes_nowhere_else(ran):
     assert "allowed_hosts" in result_of(ran, "test_astray").failure.message
 
 
+LATE = """
+from playwright.sync_api import expect
+
+def test_late(page):
+    page.goto("/fixture")
+    page.evaluate("() => setTimeout(() => document.body.append('late'), 3000)")
+    expect(page.get_by_text("late")).to_be_visible()
+"""
+
+
+@pytest.mark.parametrize(("own", "outcome"), [("", "failed"), ("expect.set_options(timeout=30_000)", "passed")])
+def test_expectations_wait_as_long_as_the_project_says(project, own, outcome):
+    (project.root / "conftest.py").write_text(f"from playwright.sync_api import expect\n{own}\n")
+    with two_hosts() as (allowed, _):
+        project.configure(allowed.url)  # which lets an action wait for two seconds
+        project.journeys(LATE)
+        (result,) = project.run().all_results
+        assert result.outcome == outcome, result.cause
+
+
 def test_no_page_is_opened_without_the_guardrails_that_a_bad_secret_keeps_from_being_made(project):
     project.configure(
         "http://127.0.0.1:9",

@@ -43,6 +43,8 @@ def sick(tmp_path_factory, new_project):
         '[history]\nurl = "env:HISTORY"\n[heartbeat]\nurl = "env:HEARTBEAT"\n'
         '[[alerts.routes]]\nname = "all"\nto = []\n',
     )
+    config = made.root / "synthprobe.toml"
+    config.write_text(f'default_target = "demo"\n{config.read_text()}')
     made.journeys("import nothing_of_that_name\n")
     (made.root / "pytest.ini").write_text('[pytest]\naddopts = -qx --maxfail=3 -k "not slow" --browser firefox\n')
     workflows = made.root / ".github" / "workflows"

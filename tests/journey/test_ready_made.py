@@ -190,6 +190,7 @@ def test_ready_made_journeys_need_no_file_but_the_configuration(tmp_path, places
     plain, safe, authority = places
     lines = re.search(r"^ready_made = .*$", GUIDE.read_text(), re.MULTILINE)[0]
     written = (
+        'default_target = "demo"\n'
         f'[targets.demo]\nbase_url = "{safe}"\nca_file = "{authority.file}"\nallowed_hosts = ["localhost"]\n{lines}\n'
         f'[targets.plain]\nbase_url = "{plain}"\nready_made = ["resolves"]\n'
     )

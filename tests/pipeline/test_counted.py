@@ -24,7 +24,7 @@ EVER = (NOW - timedelta(days=4000), NOW + timedelta(days=1))
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "synthprobe.toml").write_text(
-        '[targets.demo]\nbase_url = "http://127.0.0.1:9"\n[targets.staging]\nbase_url = "http://127.0.0.1:8"\n'
+        'default_target = "demo"\n[targets.demo]\nbase_url = "http://127.0.0.1:9"\n[targets.staging]\nbase_url = "http://127.0.0.1:8"\n'
         "[history]\nraw_days = 1\nhourly_days = 10\ndaily_days = 30\n"
     )
     monkeypatch.chdir(tmp_path)

@@ -30,7 +30,7 @@ def test_hourly(): assert len("a") == 2, "the letter is lost"
 def run(project, without_allure):
     toml = project.root / "synthprobe.toml"
     more = '[targets.other]\nbase_url = "http://127.0.0.1:9"\n'
-    toml.write_text(f"interval_s = 300\nsecond_attempts = 0\n{toml.read_text()}\n{more}")
+    toml.write_text(f"default_target = 'demo'\ninterval_s = 300\nsecond_attempts = 0\n{toml.read_text()}\n{more}")
     clock = OwnClock(project.root)
 
     def synthprobe(*options: str, slot: int | None = None):

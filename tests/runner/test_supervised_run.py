@@ -1,5 +1,6 @@
 """A run is owned from outside: whatever dies, each journey has a verdict, nothing is green by default or lives on."""
 
+import json
 import os
 import signal
 import subprocess
@@ -306,6 +307,11 @@ def test_a_journey_that_disappears_without_a_change_is_reported(project, centre)
             command, cwd=project.root, timeout=250, check=False, capture_output=True, text=True, env=env
         )
 
+    def incidents(*options):
+        command = [sys.executable, "-m", "synthprobe", "incident", *options, "--json"]
+        done = subprocess.run(command, cwd=project.root, timeout=250, check=True, capture_output=True)
+        return json.loads(done.stdout)["incidents"]
+
     body = (
         "import os\nif not os.environ.get('GONE'):\n    def test_gone(api):\n        api.get('/healthz').expect(200)\n"
     )
@@ -315,10 +321,13 @@ def test_a_journey_that_disappears_without_a_change_is_reported(project, centre)
     gone = run(GONE="1")
     assert gone.returncode == 3, gone.stdout
     assert "was not collected" in gone.stdout
+    run(GONE="1")
+    assert [found["kind"] for found in incidents("list")] == ["monitor blind"]
     project.journeys(test_of("stays"))
     changed = run()
     assert changed.returncode == 0
     assert "No longer among the journeys" in changed.stdout
+    assert [(found["state"], found.get("resolved_how")) for found in incidents("list", "--all")] == [("resolved", None)]
     own.write_text(test_of("kept"))
     assert run().returncode == 0
 

@@ -42,10 +42,10 @@ class Monitor:
         self.history = {}
         self.slot = 0
 
-    def run(self, *observations):
+    def run(self, *observations, removed=()):
         open_ones = [incident for incident in self.all.values() if incident.state != "resolved"]
         now = START + timedelta(minutes=5 * self.slot, seconds=30)
-        changed = follow(open_ones, observations, self.history, now).incidents
+        changed = follow(open_ones, observations, self.history, now, removed=removed).incidents
         self.all |= {incident.id: incident for incident in changed}
         for observation in observations:
             self.history[observation.journey] = (*self.history.get(observation.journey, ()), observation)
@@ -185,6 +185,30 @@ def test_who_hangs_at_the_log_in_is_not_of_the_password_that_was_refused_there_b
             *(msgspec.structs.replace(seen, slot=slot, run_id=f"r{slot}", at=START + slot * EVERY) for seen in back),
         )
     assert [found.state for found in monitor.all.values()] == ["open", "resolved"]
+
+
+def test_an_incident_goes_on_without_a_journey_that_is_removed_and_without_all_is_not_seen_to_end():
+    monitor = Monitor()
+    monitor.run(
+        seen("a", 0, "failed"), seen("b", 0, "failed"), seen("c", 0, "failed", fault="z"), seen("d", 0, "passed")
+    )
+    monitor.run(seen("b", 1, "passed"), seen("d", 1, "passed"), removed=("a", "c"))
+    both, alone = monitor.all.values()
+    assert (both.state, both.journeys, both.removed) == ("open", ("a", "b"), ("a",))
+    assert (alone.state, alone.resolved_how, alone.removed) == ("resolved", None, ("c",))
+    monitor.run(seen("b", 2, "passed"), seen("d", 2, "passed"))
+    assert (monitor.all[both.id].state, monitor.all[both.id].resolved_how) == ("resolved", "itself")
+
+
+def test_a_journey_under_another_name_goes_on_with_its_incident_and_one_that_comes_back_counts_again():
+    monitor = Monitor()
+    monitor.run(seen("a", 0, "failed"))
+    monitor.run(seen("renamed", 1, "failed"), removed=("a",))
+    (incident,) = monitor.all.values()
+    assert (incident.state, incident.journeys) == ("open", ("a", "renamed"))
+    monitor.run(seen("renamed", 2, "passed"), seen("a", 2, "failed"))
+    monitor.run(seen("renamed", 3, "passed"), seen("a", 3, "failed"))
+    assert [found.state for found in monitor.all.values()] == ["open"]
 
 
 def test_a_run_that_comes_twice_or_late_changes_nothing():

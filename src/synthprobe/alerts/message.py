@@ -179,13 +179,14 @@ def write(incident: Incident, why: Occasion, background: Background, mask: Calla
         _line("Earlier runs", background.history),
         _line("Journeys", ", ".join(incident.journeys[:LISTED])),
         _line("Blocked by it", ", ".join(incident.blocked[:LISTED])),
-        _line("Resolved", f"by {incident.resolved_how or 'unknown'}" if recovered else ""),
+        _line("Resolved", _how(incident) if recovered else ""),
         _line(
             "Incident",
             incident.id if recovered else f"{incident.id} (take it: synthprobe incident ack {incident.id} --by ROLE)",
         ),
     ]
-    before = f"{_STARTS[why.reason]}{_WORD[why.urgency]} {plain(incident.target, _TARGET_CHARACTERS)}: "
+    start = "No longer checked: " if recovered and not incident.resolved_how else _STARTS[why.reason]
+    before = f"{start}{_WORD[why.urgency]} {plain(incident.target, _TARGET_CHARACTERS)}: "
     safe = replace(incident, title=mask(incident.title), cause=mask(incident.cause))  # before anything is cut
     alert = _alert([incident], why, mask(first_line(safe, background, before=before)), mask(_joined(lines)))
     return replace(
@@ -194,6 +195,10 @@ def write(incident: Incident, why: Occasion, background: Background, mask: Calla
         sentence=background.sentence or safe.cause,
         measured=background.measured,
     )
+
+
+def _how(incident: Incident) -> str:
+    return f"by {incident.resolved_how}" if incident.resolved_how else incident.events[-1].text
 
 
 def write_storm(

@@ -13,9 +13,9 @@ TRIED = "playwright>=1.60,<2"
 
 @contextmanager
 def expecting_within(seconds: float) -> Iterator[None]:
-    """How long an expectation waits while the block runs; Playwright does not say how long it waited before."""
+    """How long an expectation waits while the block runs, unless the project's code has set it by itself."""
     before = getattr(expect, "_timeout", None)
-    expect.set_options(timeout=seconds * 1000)
+    expect.set_options(timeout=seconds * 1000 if before is None else before)
     try:
         yield
     finally:

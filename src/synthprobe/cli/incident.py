@@ -96,9 +96,8 @@ def show(id: _Id, as_json: AsJson = False) -> None:
     if incident.evidence:
         lines.append(f"known by: {'; '.join(incident.evidence)}")
     if incident.resolved_at:
-        lines.append(
-            f"ended {incident.resolved_at:%Y-%m-%d %H:%M} UTC by {incident.resolved_how or 'nobody said what'}"
-        )
+        by = f" by {incident.resolved_how}" if incident.resolved_how else ""
+        lines.append(f"ended {incident.resolved_at:%Y-%m-%d %H:%M} UTC{by}")
     lines += [f"  {event.at:%m-%d %H:%M} {event.role}: {event.text}" for event in incident.events]
     for line in lines:
         print_wrapped(_console, line)

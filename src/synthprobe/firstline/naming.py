@@ -76,7 +76,7 @@ def name_incidents(
     """Say of an explained verdict which incident each journey belongs to, and of both the same class and page."""
     explained = {judgement.journey.id: judgement for judgement in verdict.journeys if judgement.triage is not None}
     observations = observe(verdict, isolation, usual)
-    followed = follow(open_incidents, observations, before, now, explained, isolation)
+    followed = follow(open_incidents, observations, before, now, explained, isolation, verdict.removed)
     journeys = {judgement.journey.id: judgement.journey for judgement in verdict.journeys}
     classes = {page.id: page.cause_class for page in runbooks} if explained else {}
 

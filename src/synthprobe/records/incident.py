@@ -124,6 +124,7 @@ class Incident(Struct, frozen=True, kw_only=True):
         title: one line for a tired person: journey, step, what is wrong.
         cause: what is wrong, alone, as its first journey showed it last; empty in records of older versions.
         blocked: ids of journeys that cannot get as far because of it.
+        removed: ids of its journeys that are no longer there, so that it ends without them.
         evidence: what shows the cause, by which journeys and runs are joined.
         general: id of the page that is offered when none knows it; empty when there is none.
         runbook_why: why that page.
@@ -150,6 +151,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     last_seen_at: datetime
     journeys: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     severity: Severity = "normal"
     owner: str = ""
     step: str = ""
@@ -196,13 +198,13 @@ def event(now: datetime, text: str) -> IncidentEvent:
     return IncidentEvent(at=now, role="synthprobe", text=text)
 
 
-def resolved(incident: Incident, now: datetime, text: str) -> Incident:
+def resolved(incident: Incident, now: datetime, text: str, how: ResolvedHow | None = "itself") -> Incident:
     """An incident that ended by itself, unless a person resolved it."""
     return replace(
         incident,
         state="resolved",
         resolved_at=now,
-        resolved_how=incident.resolved_how or "itself",
+        resolved_how=incident.resolved_how or how,
         resolved_by=incident.resolved_by or "synthprobe",
         events=(*incident.events, event(now, text)),
     )
@@ -234,6 +236,7 @@ def merged(base: Incident | None, ours: Incident, theirs: Incident) -> Incident:
         | {
             "journeys": tuple(dict.fromkeys((*theirs.journeys, *ours.journeys))),
             "blocked": tuple(dict.fromkeys((*theirs.blocked, *ours.blocked))),
+            "removed": tuple(dict.fromkeys((*theirs.removed, *ours.removed))),
             "evidence": tuple(dict.fromkeys((*theirs.evidence, *ours.evidence))),
             "last_seen_at": max(ours.last_seen_at, theirs.last_seen_at),
             "occurrences": max(ours.occurrences, theirs.occurrences)

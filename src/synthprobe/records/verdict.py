@@ -115,6 +115,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         notes: what a person should know besides.
         not_due: how many journeys were not due in the run's slot, by their own interval.
         blind_locations: locations from which nothing could be looked at, in this slot and the one before.
+        removed: ids of journeys of the run before that are no longer there, as their files or settings were changed.
     """
 
     run: Run
@@ -124,6 +125,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     not_due: int = 0
     blind_locations: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def is_idle(self) -> bool:

@@ -101,10 +101,12 @@ def run_journeys(
     if through := proxy_note(project.environ, target):
         notes.append(through)
     lost: set[str] = set()
+    removed: tuple[str, ...] = ()
     if collected is not None and not run.ended:
         gone, explained = disappeared(known, revision, collected)
         if gone and explained:
-            names = listed([journey.id for journey in gone], most=_NAMED)
+            removed = tuple(journey.id for journey in gone)
+            names = listed(removed, most=_NAMED)
             notes.append(f"No longer among the journeys, as their files or settings were changed: {names}.")
             _write(folder / "inventory.json", collected)
         lost = set() if explained else {journey.id for journey in gone}
@@ -128,7 +130,7 @@ def run_journeys(
     if jumped := clock.note():
         notes.append(jumped)
     if notes or verdict.blind:
-        verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes))
+        verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes), removed=removed)
         pipeline.write_verdict(folder, verdict)
     return folder, verdict
 

@@ -5,7 +5,7 @@ To open and to close are different rules, so that one lucky run neither opens no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -74,8 +74,11 @@ def follow(
     now: datetime,
     judged: Mapping[str, JourneyVerdict] | None = None,
     isolation: Isolation | None = None,
+    removed: Collection[str] = (),
 ) -> Followed:
     """What one run makes of the incidents, and which of them each journey belongs to.
+
+    Of ``removed`` journeys nothing more is heard: an incident ends without them.
 
     Each location has an order of its own: only what history already holds, or holds a newer slot of the same location
     of, changes nothing.
@@ -106,7 +109,8 @@ def follow(
             else:
                 continue
             of[seen.journey] = incident.id
-    if fresh:
+    incidents = [_without(removed, incident, now) for incident in incidents]
+    if fresh or removed:
         incidents = [
             isolation.judge(
                 f"Incident {incident.id}",
@@ -301,8 +305,12 @@ def _ended(
     if incident.state == "resolved" or not incident.occurrences:  # what the monitor never saw, it cannot see end
         return incident
     runs = {
-        journey: known.get(journey) or history.get(journey, ()) for journey in (*incident.journeys, *incident.blocked)
+        journey: known.get(journey) or history.get(journey, ())
+        for journey in (*incident.journeys, *incident.blocked)
+        if journey in known or journey not in incident.removed
     }
+    if not runs:
+        return resolved(incident, now, "Nobody looks at it any more, so how it went on is not known.", how=None)
     if not any(journey in known for journey in runs):
         return incident  # this run says nothing of it
     elsewhere = {
@@ -328,6 +336,14 @@ def _ended(
     what = "run" if needed == 1 else "runs in a row"
     text = f"Resolved: {', '.join(runs)} had {needed} clean {what}."
     return resolved(incident, now, text)
+
+
+def _without(removed: Collection[str], incident: Incident, now: datetime) -> Incident:
+    gone = tuple(journey for journey in (*incident.journeys, *incident.blocked) if journey in removed)
+    if not gone or incident.state == "resolved":
+        return incident
+    text = f"{', '.join(gone)} is no longer among the journeys, as files or settings of the project were changed."
+    return replace(incident, removed=(*incident.removed, *gone), events=(*incident.events, event(now, text)))
 
 
 def _without_other_causes(seen: Sequence[Observation], incident: Incident) -> list[Observation]:
