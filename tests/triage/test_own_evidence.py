@@ -102,6 +102,7 @@ def test_a_server_error_says_how_many_others_met_one_and_how_many_passed():
     api = broken("api", answer("GET", "/orders", 500), message="no orders")
     late = broken("late", message="the total differs")
     well = verdict_of("well", outcome="passed")
-    why = incidents(shop, api, late, well)[1]["shop"].why
+    blind = verdict_of("blind", outcome="unknown")
+    why = incidents(shop, api, late, well, blind)[1]["shop"].why
     assert 'the page /shop says "Internal Server Error". 1 of 3 other journeys met a server error too; 1 passed.' in why
     assert "1 of 2 other journeys passed." in incidents(shop, late, well)[1]["shop"].why

@@ -291,6 +291,20 @@ def test_english_words_of_a_complaint_are_none_where_they_always_stand():
     assert "must be given" not in explained(page)
 
 
+def test_a_page_is_quoted_with_what_it_did_not_say_when_all_was_well():
+    def seen(*unusual):
+        (result,) = missed("page", *LONG, *unusual).results
+        shown = (replace(result.facts.pages[0], unusual=unusual),)
+        return explained(replace(page, results=(replace(result, facts=replace(result.facts, pages=shown)),)))
+
+    page = missed("page", *LONG)
+    assert "Depot" in explained(page)
+    assert "Depot" not in seen()
+    assert "says nothing" not in seen()
+    rows = tuple(f"listitem: Crate {number}" for number in range(4))
+    assert 'says "Crate 0", "Crate 1"' in seen(*rows)
+
+
 def test_the_page_of_another_host_that_gave_no_answer_in_an_earlier_step_is_why_nothing_is_there():
     """The door that a click leads to is another system's: the click was well, and what it asked for never came."""
     door = Answer(

@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from synthprobe.records.evidence import Answer, PageSeen, text_of
 from synthprobe.records.plain_text import without_markup
 from synthprobe.targets.addresses import origin_of
-from synthprobe.triage.facts import TriageFacts, is_change, is_not_opened
+from synthprobe.triage.facts import Peer, TriageFacts, is_change, is_not_opened
 from synthprobe.triage.fingerprint import is_bare
 from synthprobe.triage.log_in_words import OF_ACCOUNT, OF_LOG_IN
 from synthprobe.words import contradiction, cut_to, element, first_line, looked_for, shown_ms
@@ -174,8 +174,9 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         return
     for a in refusals(f):
         yield refused(f, a)
-    if any(a.status >= 500 for a in refusals(f)) and f.peers:
-        yield _how_wide(f)
+    looked = [peer for peer in f.peers if peer.outcome not in {"unknown", "skipped"}]
+    if any(a.status >= 500 for a in refusals(f)) and looked:
+        yield _how_wide(looked)
     for a in [a for a in f.new if f.is_here(a)][:1]:
         yield f"{answered(a)}; journeys that pass meet it, too, but no earlier run of this one that passed did."
     if f.finding.throttled:
@@ -210,13 +211,13 @@ def _warned_beside(f: TriageFacts) -> Iterator[str]:
             yield f'The page {page.path} says "{_bare(page.warnings[0])}".'
 
 
-def _how_wide(f: TriageFacts) -> str:
-    """How many other journeys met an error of the server where they broke, and how many passed.
+def _how_wide(peers: Sequence[Peer]) -> str:
+    """How many of the others that looked met an error of the server where they broke, and how many passed.
 
     That none met one is not known: a client that is not recorded may have.
     """
-    alike = sum(peer.meets_error for peer in f.peers if peer.outcome == "failed")
-    passed, others = sum(peer.outcome == "passed" for peer in f.peers), len(f.peers)
+    alike = sum(peer.meets_error for peer in peers if peer.outcome == "failed")
+    passed, others = sum(peer.outcome == "passed" for peer in peers), len(peers)
     if alike:
         return f"{alike} of {others} other journeys met a server error too; {passed} passed."
     return f"{passed} of {others} other journeys passed."
@@ -283,6 +284,10 @@ def _instead(f: TriageFacts) -> str:
     if alike and len(alike) <= _FEW:
         shown = ", ".join(f'"{_legible(n)}"' for _, n in alike)
         return f"; the page {page.path} has {role} {shown}"
+    if page.unusual is not None and is_as_ever and texts:
+        new = [words for role, words, lines in _sentences(page.outline) if role in _WORDS and lines & {*page.unusual}]
+        says = f"says {_in_quotes(new[:_FEW])}" if new else "shows no other words than when the journey was well"
+        return f"; the page {page.path} {says}"
     return f"; the page {page.path} says {_quoted(f) or 'nothing'}"
 
 
