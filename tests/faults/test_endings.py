@@ -293,3 +293,9 @@ def test_a_file_that_skips_itself_or_breaks_is_said_of_each_journey_in_it_f93(pr
     assert broken.outcomes["test_shop"] == ("unknown", cause)
     assert {broken.outcomes[name][0] for name in ("test_first", "test_second")} == {"passed"}
     assert len(broken.outcomes) == 3
+    project.journeys(f"{SKIPS}\ndef (", "test_shop.py")
+    for workers in ("2", "0", "2"):
+        changed = run("-n", workers)
+        assert changed.outcomes["test_shop"][0] == "unknown", changed.output
+        assert len(changed.outcomes) == 3
+        assert "No longer among" not in changed.output

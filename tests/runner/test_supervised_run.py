@@ -222,7 +222,8 @@ def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so_f42(wait
     run.end()
     assert run.left() == []
     project.journeys("def test_now(api):\n    api.get('/healthz').expect(200)\n")
-    again = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, timeout=250, check=False)
+    command = [sys.executable, "-m", "synthprobe", "run"]
+    again = subprocess.run(command, cwd=project.root, timeout=250, check=False, capture_output=True, text=True)
     assert again.returncode == 0
     first, _ = sorted((project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))
     outcomes = {
@@ -230,6 +231,7 @@ def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so_f42(wait
         for judgement in msgspec.json.decode(first.read_bytes(), type=Verdict).journeys
     }
     assert outcomes == {"test_before": "passed", "test_in_it": "unknown", "test_after": "unknown"}
+    assert first.parent.name in again.stdout
     assert not list((project.root / ".synthprobe").glob("runs/*/*/raw"))
 
 

@@ -158,10 +158,13 @@ class JourneyCollection:
         redact_report(report, self._session.redactor, plain=ours)
         self._journey_broken |= report.failed and ours
         self._ordinary_broken |= report.failed and not ours
-        if ours and not report.passed and self._writes and not self._config.option.collectonly:
-            self._session.run_folder.begin()
-            file = os.path.relpath(path, project_root(self._config))
-            self._uncollected += self._session.journal.uncollected(file, report, self._session.clock)
+        if ours and not report.passed and not self._config.option.collectonly:
+            file, journal = os.path.relpath(path, project_root(self._config)), self._session.journal
+            known = journal.known_in(file)
+            self._uncollected += known
+            if self._writes:
+                self._session.run_folder.begin()
+                journal.uncollected(file, known, report, self._session.clock)
 
     def pytest_collection_finish(self) -> None:
         """The other journeys are run all the same; what ordinary tests do to a session is left to pytest."""

@@ -243,13 +243,18 @@ class Journal:
         self._keep_issued()
         return result
 
-    def uncollected(self, path: str, report: pytest.CollectReport, clock: SteadyClock) -> list[Journey]:
+    def known_in(self, path: str) -> list[Journey]:
+        """What is expected of a file, however little of it can be read now; plain pytest expects nothing."""
+        expected = read_record(self._folder / "inventory.json", list[Journey], [])
+        return [journey for journey in expected if f"{journey.node_id}::".startswith((f"{path}::", f"{path}/"))]
+
+    def uncollected(
+        self, path: str, known: Sequence[Journey], report: pytest.CollectReport, clock: SteadyClock
+    ) -> None:
         """Write the outcome of a file that skips itself, or that cannot be read as journeys."""
         skipped = self._redactor.text(reason_of_skip(report)) if report.skipped else ""
         failure = missing_module(skipped) if report.skipped else self._unreadable(path, str(report.longrepr))
         outcome, cause = judge_attempt(failure, (), finished=False, skipped="" if failure else skipped)
-        expected = read_record(self._folder / "inventory.json", list[Journey], [])  # plain pytest expects nothing
-        known = [journey for journey in expected if f"{journey.node_id}::".startswith((f"{path}::", f"{path}/"))]
         for journey in known or [Journey(id=path, node_id=path, title=f"all journeys of {path}")]:
             self._write(
                 Result(
@@ -266,7 +271,6 @@ class Journal:
                     repeat=self._repeat(journey),
                 )
             )
-        return known
 
     def _unreadable(self, path: str, report: str) -> Failure:
         text = self._redactor.text(capped(report))

@@ -88,14 +88,15 @@ def run_journeys(
     folder = slots.runs_folder(project.folder, target.name) / f"{run.slot}-{run.id}"
     kept = inventory_file(project.folder, target.name)
     revision, known = source_revision(project), None if order.is_part else read_inventory(kept)
-    _make_folder(project, folder, run, order, known)
+    killed = _make_folder(project, folder, run, order, known)
     with ExitStack() as stack:
         sessions = _Sessions(project, target, order, folder, run, stack)
         sessions.run(stack.enter_context(watching(folder)) if watching is not None else print)
     if refusal := sessions.refusal(known):
         shutil.rmtree(folder)
         raise ConfigurationError(refusal)
-    collected, notes = sessions.collected, []
+    collected = sessions.collected
+    notes = [f"The run {name} was killed; what it had not recorded by then is unknown." for name in killed]
     run = msgspec.structs.replace(read_record(folder / "run.json", Run, run), ended=sessions.last.reason)
     _write(folder / "run.json", run)
     if through := proxy_note(project.environ, target):
@@ -135,9 +136,10 @@ def run_journeys(
     return folder, verdict
 
 
-def _make_folder(project: Project, folder: Path, run: Run, order: RunOrder, known: Inventory | None) -> None:
+def _make_folder(project: Project, folder: Path, run: Run, order: RunOrder, known: Inventory | None) -> list[str]:
+    """Make it, and judge the runs that were killed before; those are named."""
     try:
-        slots.judge_abandoned(project.folder, run.target)
+        killed = [path.name for path in slots.judge_abandoned(project.folder, run.target)]
         for part in RUN_FOLDERS:
             (folder / part).mkdir(parents=True, exist_ok=True)
         own(folder)
@@ -145,6 +147,7 @@ def _make_folder(project: Project, folder: Path, run: Run, order: RunOrder, know
         _write(folder / "inventory.json", known.journeys if known else order.only)
         if order.part:
             _write(folder / PART, Share(journeys=frozenset(journey.id for journey in order.only), of=order.sharers))
+        return killed
     except OSError as error:
         raise OSError(
             error.errno,
