@@ -23,7 +23,7 @@ from synthprobe.alerts.message import Background
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.records.incident import Incident, Triage
+from synthprobe.records.incident import Incident, Triage, event
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 NOW = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
@@ -152,6 +152,24 @@ def test_the_first_line_says_it_and_the_rest_what_to_do(outbox, environ, receive
         "Likely cause: code, confidence high: A page error came with it.",
     ]
     assert message["type"] == "failure"
+
+
+@pytest.mark.parametrize("number", ["billing", "ledger"])
+def test_the_first_line_says_of_which_parameters_and_that_nobody_checks_it_any_more(outbox, environ, receiver, number):
+    background = Background(
+        journey=f"A developer of the team finds the newest release [{number}]", sentence=60 * "x y "
+    )
+    tell(outbox, environ, [incident()], background={"I-1": background})
+    tell(
+        outbox,
+        environ,
+        [incident(state="resolved", resolved_at=NOW, removed=("search",), events=(event(NOW, "Removed."),))],
+    )
+    opened, ended = (message["title"] for message in receiver.messages)
+    assert f"… [{number}]: x y" in opened
+    assert len(opened) <= 120
+    assert ended.startswith("No longer checked: PAGE")
+    assert "Resolved: Removed." in receiver.messages[-1]["message"]
 
 
 def test_said_once_repeated_after_a_while_taken_and_over(outbox, environ, receiver):

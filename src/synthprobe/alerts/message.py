@@ -134,6 +134,14 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def _cut_title(title: str, limit: int) -> str:
+    """A journey's title, cut before its parameters, which tell it from others."""
+    name, bracket, parameters = title.rpartition(" [")
+    if not title.endswith("]") or 2 * len(parameters) > limit:
+        return _cut(title, limit)
+    return f"{_cut(name, limit - len(bracket) - len(parameters))}{bracket}{parameters}"
+
+
 def first_line(incident: Incident, background: Background, *, before: str = "", most: int = TITLE_CHARACTERS) -> str:
     """Journey, what is wrong in a plain sentence, since when: short enough for a telephone."""
     since, end = incident.first_seen_at, incident.resolved_at if incident.state == "resolved" else None
@@ -149,7 +157,8 @@ def first_line(incident: Incident, background: Background, *, before: str = "", 
     if not (title := background.journey) and not incident.cause:
         return f"{before}{plain(incident.title, room)}{more}{tail}"
     sentence = plain(background.sentence or incident.cause or incident.title)
-    title = plain(title or ", ".join(incident.journeys[:1]), max(room - len(sentence) - 2, room * 2 // 5))
+    title = plain(title or ", ".join(incident.journeys[:1]))
+    title = _cut_title(title, max(room - len(sentence) - 2, room * 2 // 5))
     return f"{before}{title}{more}: {_cut(sentence, room - len(title) - 2)}{tail}"
 
 
@@ -185,7 +194,7 @@ def write(incident: Incident, why: Occasion, background: Background, mask: Calla
             incident.id if recovered else f"{incident.id} (take it: synthprobe incident ack {incident.id} --by ROLE)",
         ),
     ]
-    start = "No longer checked: " if recovered and not incident.resolved_how else _STARTS[why.reason]
+    start = "No longer checked: " if recovered and incident.is_unwatched else _STARTS[why.reason]
     before = f"{start}{_WORD[why.urgency]} {plain(incident.target, _TARGET_CHARACTERS)}: "
     safe = replace(incident, title=mask(incident.title), cause=mask(incident.cause))  # before anything is cut
     alert = _alert([incident], why, mask(first_line(safe, background, before=before)), mask(_joined(lines)))
@@ -198,7 +207,7 @@ def write(incident: Incident, why: Occasion, background: Background, mask: Calla
 
 
 def _how(incident: Incident) -> str:
-    return f"by {incident.resolved_how}" if incident.resolved_how else incident.events[-1].text
+    return incident.events[-1].text if incident.is_unwatched else f"by {incident.resolved_how or 'unknown'}"
 
 
 def write_storm(

@@ -186,6 +186,11 @@ class Incident(Struct, frozen=True, kw_only=True):
         """Every fingerprint it is known by."""
         return frozenset({self.fingerprint, self.former_fingerprint} - {""})
 
+    @property
+    def is_unwatched(self) -> bool:
+        """Whether it ended because none of its journeys is left, so that how it went on is not known."""
+        return self.state == "resolved" and bool(self.removed) and self.resolved_how is None
+
 
 def incident_id(at: datetime, *of: str) -> str:
     """An id that is short enough to be said on the telephone: when, and four letters of what it is of."""
