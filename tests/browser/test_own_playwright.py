@@ -128,6 +128,22 @@ def test_expectations_wait_as_long_as_the_project_says(project, own, outcome):
         assert result.outcome == outcome, result.cause
 
 
+def test_a_page_of_another_host_is_told_with_its_host(project):
+    with two_hosts() as (shop, _), two_hosts() as (door, _):
+        place = door.url.removeprefix("http://")
+        project.configure(shop.url, 'allowed_hosts = ["127.0.0.1"]')
+        project.journeys(
+            "from playwright.sync_api import expect\n"
+            "def test_led(page):\n"
+            f"    page.goto('/to?url={door.url}/log-in')\n"
+            "    expect(page.get_by_role('heading', name='Orders')).to_be_visible()\n"
+        )
+        ran = project.run()
+    (result,) = ran.all_results
+    assert f"page {place}/log-in says" in ran.output, ran.output
+    assert (result.outcome, result.facts.pages[-1].host) == ("failed", place)
+
+
 def test_no_page_is_opened_without_the_guardrails_that_a_bad_secret_keeps_from_being_made(project):
     project.configure(
         "http://127.0.0.1:9",

@@ -63,6 +63,7 @@ class BrowserEvidence:
         self,
         scratch: Path,
         redactor: Redactor,
+        site: str,
         mask_selectors: tuple[str, ...] = (),
         action_timeout_s: float = 5.0,
     ) -> None:
@@ -71,6 +72,7 @@ class BrowserEvidence:
         self.action_timeout_s = action_timeout_s
         self.notes: list[str] = []
         self._redactor = redactor
+        self._site = site
         self._relaunched: list[Browser] = []
         self._recordings: list[ContextRecording] = []
         self.pictures: list[tuple[str, bytes]] = []
@@ -181,7 +183,7 @@ class BrowserEvidence:
     def _take(self, pages: Sequence[Page]) -> None:
         self.place = self._open_pages().index(pages[-1]) if pages else self.place
         for page in pages:
-            self.pages += seen_page(page)
+            self.pages += seen_page(page, self._site)
             self.pending += pending_requests(page)
             self.pictures += self._screenshot(page)  # takes seconds where a page still loads
 

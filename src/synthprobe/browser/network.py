@@ -16,6 +16,7 @@ from synthprobe.evidence.exchanges import account_sent, credentials_sent, server
 from synthprobe.hooks import AnswerSource
 from synthprobe.records.address import place_of
 from synthprobe.records.evidence import NetworkRequest, PageSeen, StatedError
+from synthprobe.targets.addresses import other_place
 
 _ODD = re.compile(rb'"status":(?:[45]\d\d|-1)|"postData"|"_failureText"|"_resourceType":"(?:fetch|xhr)"')
 _PHASES = {"dns": "dns", "connect": "connect", "ssl": "tls", "wait": "wait", "receive": "body"}
@@ -140,7 +141,7 @@ def pages_of(context: BrowserContext) -> list[Page]:
         return []
 
 
-def seen_page(page: Page) -> Iterator[PageSeen]:
+def seen_page(page: Page, site: str) -> Iterator[PageSeen]:
     """What a page shows, without what was typed; nothing when it does not answer."""
     with suppress(Error):
         lines = page.locator("body").aria_snapshot(timeout=_OUTLINE_TIMEOUT_MS).splitlines()
@@ -153,6 +154,7 @@ def seen_page(page: Page) -> Iterator[PageSeen]:
             outline=_outline(lines),
             asks_password=asks,
             warnings=tuple(dict.fromkeys(text[:_WIDTH] for text in warnings))[:_TEXTS],
+            host=other_place(page.url, site),
         )
 
 

@@ -57,7 +57,7 @@ class SessionBrowsers:
 
             target = self._target
             self.evidence = BrowserEvidence(
-                self._scratch, self._redactor, target.mask_selectors, target.action_timeout_s
+                self._scratch, self._redactor, target.base_url, target.mask_selectors, target.action_timeout_s
             )
             if self._journey:
                 self.evidence.begin(self._journey, snapshots=self._snapshots)

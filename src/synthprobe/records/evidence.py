@@ -262,6 +262,7 @@ class PageSeen(Struct, frozen=True, kw_only=True):
         warnings: texts that the page marks as such: alerts, open dialogs, and what belongs to fields that are invalid.
         unusual: lines of the outline whose words no page of the journey had when its steps were well; nothing where
             that is not known.
+        host: host and port, where they are not the target's.
     """
 
     path: str
@@ -269,6 +270,12 @@ class PageSeen(Struct, frozen=True, kw_only=True):
     asks_password: bool = False
     warnings: tuple[str, ...] = ()
     unusual: tuple[str, ...] | None = None
+    host: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it was: its path, after the host where that is not the target's."""
+        return f"{self.host}{self.path}"
 
 
 class Dialog(Struct, frozen=True, kw_only=True):

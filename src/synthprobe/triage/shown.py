@@ -87,7 +87,7 @@ def page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator
     sought = facts.finding.sought
     if sought and sought.sight == "absent" and element(sought.locator)[1]:
         for page in facts.evidence.pages[-1:]:
-            path = normalise(page.path, identifiers)
+            path = normalise(page.place, identifiers)
             yield f"{path} without {normalise(named(sought.locator), identifiers)}"
             if facts.mutates and collection(path) != path:  # a record that it may have made
                 yield f"{collection(path)} answered otherwise than expected"

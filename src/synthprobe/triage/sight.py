@@ -100,7 +100,7 @@ def refused(f: TriageFacts, a: Answer) -> str:
     if a.status >= 400 and f.finding.refusal and (a.method, a.path or "/") == f.asked:
         return f"{answered(a, quote=False)} and could not be read whole."
     words = _quoted(f) if _is_shown(f, a) else ""
-    return f"{answered(a)}, and the page {f.evidence.pages[-1].path} says {words}." if words else f"{answered(a)}."
+    return f"{answered(a)}, and the page {f.evidence.pages[-1].place} says {words}." if words else f"{answered(a)}."
 
 
 def words_of(f: TriageFacts, a: Answer) -> str:
@@ -201,14 +201,14 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         shown = _quoted(f) if f.kind == "timeout" and not is_told else ""
         message = _bare(first_line(f.message, f.finding)).rstrip(".: ")
         if not any(a.reason and a.reason in message for a in refusals(f)):
-            yield f"{message}; the page {f.evidence.pages[-1].path} says {shown}." if shown else f"{message}."
+            yield f"{message}; the page {f.evidence.pages[-1].place} says {shown}." if shown else f"{message}."
 
 
 def _warned_beside(f: TriageFacts) -> Iterator[str]:
     """What a page that shows another value warns of, where it is known that it does so only now."""
     for page in f.evidence.pages[-1:]:
         if page.unusual is not None and page.warnings:
-            yield f'The page {page.path} says "{_bare(page.warnings[0])}".'
+            yield f'The page {page.place} says "{_bare(page.warnings[0])}".'
 
 
 def _how_wide(peers: Sequence[Peer]) -> str:
@@ -269,26 +269,26 @@ def _instead(f: TriageFacts) -> str:
             kind = next(kind for kind, n in candidates if n == names[0])
             if (kind, names[0]) == (role, name) and len(links) == 1:
                 return "; it came later"
-            return f'; the page {page.path} has {kind} "{_legible(names[0], name)}"'
+            return f'; the page {page.place} has {kind} "{_legible(names[0], name)}"'
     warned = next(iter(complaints(f)), "")
     asks_again = page.asks_password and any(a in f.log_ins for a in f.unwanted)
     if asks_again and (not warned or _refuses_log_in(warned)):
         news = "" if warned else next((words for words in spoken(f) if len(words.split()) >= SENTENCE), "")
         also = f' and says "{_bare(news)}"' if news and _is_new(news, page) else ""
-        return f"; the page {page.path} asks for a password again{also}"  # what refuses is told with the log-in
+        return f"; the page {page.place} asks for a password again{also}"  # what refuses is told with the log-in
     if fresh:
         named = " and ".join(f'"{_legible(n)}"' for n in fresh)
-        return f"; the page {page.path} has {role} {named}, which was not seen when it was last well"
+        return f"; the page {page.place} has {role} {named}, which was not seen when it was last well"
     if warned:
-        return f"; the page {page.path} says {_in_quotes(_with_text(warned, f))}"
+        return f"; the page {page.place} says {_in_quotes(_with_text(warned, f))}"
     if alike and len(alike) <= _FEW:
         shown = ", ".join(f'"{_legible(n)}"' for _, n in alike)
-        return f"; the page {page.path} has {role} {shown}"
+        return f"; the page {page.place} has {role} {shown}"
     if page.unusual is not None and is_as_ever and texts:
         new = [words for role, words, lines in _sentences(page.outline) if role in _WORDS and lines & {*page.unusual}]
         says = f"says {_in_quotes(new[:_FEW])}" if new else "shows no other words than when the journey was well"
-        return f"; the page {page.path} {says}"
-    return f"; the page {page.path} says {_quoted(f) or 'nothing'}"
+        return f"; the page {page.place} {says}"
+    return f"; the page {page.place} says {_quoted(f) or 'nothing'}"
 
 
 def _is_new(words: str, page: PageSeen) -> bool:
