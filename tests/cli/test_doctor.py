@@ -40,6 +40,7 @@ def sick(tmp_path_factory, new_project):
         "http://probe:Winter-Harbour-77@no-such-host.invalid",
         'secrets = { door = "env:NO_SUCH_DOOR" }\n[targets.other]\nbase_url = "http://127.0.0.1:9"\n'
         '[targets.other.secrets]\nplain = "Winter-Harbour-78"\nkey = "env:NO_SUCH_KEY"\n'
+        f'[publish]\nurl = "{(made.root / "synthprobe.toml").as_uri()}/site"\n'
         '[history]\nurl = "env:HISTORY"\n[heartbeat]\nurl = "env:HEARTBEAT"\n'
         '[[alerts.routes]]\nname = "all"\nto = []\n',
     )
@@ -63,7 +64,8 @@ def test_everything_that_is_wrong_has_a_name_and_a_way_out(sick):
     found = {(finding["check"], finding["level"]): finding["text"] for finding in report["findings"]}
     texts = [finding["text"] for finding in report["findings"]]
     assert {check for check, level in found if level == "wrong"} == {
-        "options", "journeys", "secrets", "addresses", "target", "history", "routes", "heartbeat", "workflows",
+        "options", "journeys", "secrets", "addresses", "target", "history", "publish", "routes", "heartbeat",
+        "workflows",
     }  # fmt: skip
     assert {check for check, level in found if level == "warning"} == {"secrets", "proxies", "workflows"}
     for option in ("-x", "--maxfail", "-k", "firefox"):

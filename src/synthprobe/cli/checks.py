@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from synthprobe.errors import SecretError, SynthprobeError, TargetError
 from synthprobe.journey.api import Api
 from synthprobe.project import Project
 from synthprobe.records.address import shown_address
+from synthprobe.report.store import open_store
 from synthprobe.runner.inventory import collect
 from synthprobe.targets.addresses import is_own_machine
 from synthprobe.targets.proxy_variables import proxy_note
@@ -230,6 +232,20 @@ def _history(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
             yield "wrong", f"The history cannot be used. {trouble}"
 
 
+def _publish(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    """Whether the place of reports can be written and read, by an object that is gone at once."""
+    place = project.config.publish
+    if not place.url:
+        return
+    store, name = open_store(place.url, timeout_s=min(place.timeout_s, _ANSWER_S)), f"doctor-{token_hex(8)}.txt"
+    store.put(name, b"synthprobe doctor")
+    try:
+        if store.get(name) is None:
+            yield "wrong", f"{store.shown} takes what is written, and does not give it back. Look at its rights."
+    finally:
+        store.delete([name])
+
+
 def _routes(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     alerts = project.config.alerts
     mutes = read_mutes(project.root / alerts.mutes)
@@ -279,6 +295,7 @@ CHECKS: dict[str, Check] = {
     "target": _targets,
     "folders": _folders,
     "history": _history,
+    "publish": _publish,
     "routes": _routes,
     "heartbeat": _heartbeat,
     "workflows": _workflows,
