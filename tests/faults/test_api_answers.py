@@ -264,5 +264,5 @@ def test_a_session_with_another_target_is_held_to_that_one_alone(tmp_path, new_p
         "def test_bill(open_api):\n    api = open_api('billing')\n"
         "    assert api.session.post(api.target.base_url + '/bill', json={}).json()\n"
     )
-    ran = project.run()
+    ran = project.run("--target=demo")
     assert ran.results["test_bill"].outcome == "passed", ran.output

@@ -119,7 +119,7 @@ def _leaks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     for source in project.secrets:
         redactor.add(read_secret(source, project.environ, source=source))
     known = len(sources) - len(missing) + len(project.secrets)
-    unsearched = [name for name in missing if name.startswith(f"{project.target}.")]
+    unsearched = [name for name in missing if not project.target or name.startswith(f"{project.target}.")]
     if not known and not issued and not unsearched:
         raise ConfigurationError(
             "No secret is known, so a search would find nothing and prove nothing. Set the variables that the targets' "
