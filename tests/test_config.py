@@ -36,7 +36,8 @@ BAD = [
         "[[objectives.sign-in.rules]]\nlong = '1h'\nshort = '5m'\nfactor = nan",
         "objectives.sign-in.rules 1.factor = nan: a number above 0, at most 100,000 was expected",
     ),
-    ("[targets.a]\nbase_url = 'http://x'\ninterval_s = 60", "write 'interval_s' above the first table"),
+    ("[targets.a]\nbase_url = 'http://x'\ninterval_s = 60", "write it above the first table"),
+    ("[targets.a]\nbase_url = 'http://x'\n[targets.a.keep]\nruns = 9", "write it as the table [keep]"),
     ("[[alerts.routes]]\nname = 'a'\nto = []\nrepeet = '1h'", "unknown key 'alerts.routes 1.repeet'. Did you mean"),
 ]
 

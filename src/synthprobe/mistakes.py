@@ -120,10 +120,11 @@ def _of_struct(value: Any, record: type[Struct], place: Place, keys: _Keys) -> I
             yield from _of(entry, kinds.type_info(hint), hint, here, keys)
             continue
         if place and key in keys.top:
+            place_of_it = f"as the table [{key}]" if isinstance(entry, dict) else "above the first table"
             yield Mistake(
                 here,
                 f"has an unknown key {shown(here)!r}. {key!r} belongs to the whole file, and TOML gives to a table all "
-                f"that stands below its head: write {key!r} above the first table.",
+                f"that stands below its head: write it {place_of_it}.",
             )
             continue
         names = ", ".join(sorted(known))
