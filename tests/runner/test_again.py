@@ -96,7 +96,7 @@ from synthprobe import step
 def look(name):
     with step("look"):
         seen = pathlib.Path("seen-" + name)
-        threading.Event().wait(0.05 if seen.exists() else 1.5)
+        threading.Event().wait(0.05 if seen.exists() else 3)
         seen.touch()
 
 @pytest.mark.journey(id="first")
@@ -134,7 +134,7 @@ def test_the_budget_counts_real_reruns_and_what_it_leaves_out_is_said(
     for name, text in (("first/test_hiccups.py", HICCUPS), ("later/test_slow.py", SLOW)):
         (project.root / "journeys" / name).parent.mkdir()
         project.journeys(text, name)
-    remember(project, {"first": 300.0, "second": 400.0, "slow": 50.0})
+    remember(project, {"first": 1000.0, "second": 1100.0, "slow": 50.0})
     verdict = run_once(settings)
     assert [len(judgement.reruns) for judgement in verdict.journeys] == reruns
     assert [
