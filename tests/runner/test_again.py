@@ -114,7 +114,7 @@ from synthprobe import step
 @pytest.mark.journey(id="slow")
 def test_slow():
     with step("look"):
-        threading.Event().wait(0.08)
+        threading.Event().wait(0.8)
 """
 
 
@@ -134,7 +134,7 @@ def test_the_budget_counts_real_reruns_and_what_it_leaves_out_is_said(
     for name, text in (("first/test_hiccups.py", HICCUPS), ("later/test_slow.py", SLOW)):
         (project.root / "journeys" / name).parent.mkdir()
         project.journeys(text, name)
-    remember(project, {"first": 1000.0, "second": 1100.0, "slow": 50.0})
+    remember(project, {"first": 600.0, "second": 800.0, "slow": 500.0})
     verdict = run_once(settings)
     assert [len(judgement.reruns) for judgement in verdict.journeys] == reruns
     assert [
