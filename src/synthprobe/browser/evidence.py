@@ -18,6 +18,7 @@ from typing import Any
 
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
+from synthprobe.browser.console import console_message, is_message, is_page_error
 from synthprobe.browser.inside_playwright import page_asked
 from synthprobe.browser.installation import has_ffmpeg
 from synthprobe.browser.network import (
@@ -41,7 +42,8 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
 from synthprobe.journey import steps
 from synthprobe.records.address import place_of
-from synthprobe.records.evidence import DIALOG, ConsoleMessage, NetworkRequest, PageSeen
+from synthprobe.records.evidence import ConsoleMessage, NetworkRequest, PageSeen
+from synthprobe.targets.target import Target
 
 _SCREENSHOT_TIMEOUT_MS = 4000
 _GLANCE_TIMEOUT_MS = 1000
@@ -59,20 +61,11 @@ _TYPED_SELECTORS = (
 class BrowserEvidence:
     """Watches every context a browser opens."""
 
-    def __init__(
-        self,
-        scratch: Path,
-        redactor: Redactor,
-        site: str,
-        mask_selectors: tuple[str, ...] = (),
-        action_timeout_s: float = 5.0,
-    ) -> None:
+    def __init__(self, scratch: Path, redactor: Redactor, target: Target) -> None:
         self.scratch = scratch
-        self.mask_selectors = (*_TYPED_SELECTORS, *mask_selectors)
-        self.action_timeout_s = action_timeout_s
         self.notes: list[str] = []
         self._redactor = redactor
-        self._site = site
+        self._target = target
         self._relaunched: list[Browser] = []
         self._recordings: list[ContextRecording] = []
         self.pictures: list[tuple[str, bytes]] = []
@@ -183,7 +176,7 @@ class BrowserEvidence:
     def _take(self, pages: Sequence[Page]) -> None:
         self.place = self._open_pages().index(pages[-1]) if pages else self.place
         for page in pages:
-            self.pages += seen_page(page, self._site)
+            self.pages += seen_page(page, self._target.base_url)
             self.pending += pending_requests(page)
             self.pictures += self._screenshot(page)  # takes seconds where a page still loads
 
@@ -273,8 +266,8 @@ class BrowserEvidence:
         found: list[ConsoleMessage] = []
         for line in (line for recording in self._recordings for line in recording.lines() if b'"pageError"' in line):
             with contextlib.suppress(ValueError):  # it is still written
-                if _is_page_error(entry := json.loads(line)):
-                    found.append(_console_message(entry, datetime.now(UTC)))
+                if is_page_error(entry := json.loads(line)):
+                    found.append(console_message(entry, datetime.now(UTC)))
         return found
 
     def traces(self) -> list[Path]:
@@ -306,8 +299,8 @@ class BrowserEvidence:
 
     def _opened(self, context: BrowserContext) -> None:
         context.on("page", self._opened_page)
-        context.set_default_timeout(self.action_timeout_s * 1000)
-        context.set_default_navigation_timeout(max(self.action_timeout_s, 10.0) * 1000)
+        context.set_default_timeout(self._target.action_timeout_s * 1000)
+        context.set_default_navigation_timeout(max(self._target.action_timeout_s, 10.0) * 1000)
         self._count += 1
         try:
             name = f"context-{self._count}"
@@ -336,7 +329,8 @@ class BrowserEvidence:
         screenshot = page.screenshot
 
         def masked_screenshot(*, mask: Sequence[Locator] | None = None, **kwargs: Any) -> bytes:
-            ours = [frame.locator(selector) for frame in page.frames for selector in self.mask_selectors]
+            hidden = (*_TYPED_SELECTORS, *self._target.mask_selectors)
+            ours = [frame.locator(selector) for frame in page.frames for selector in hidden]
             return screenshot(mask=[*(mask or ()), *ours], **kwargs)
 
         page.screenshot = masked_screenshot  # type: ignore[method-assign]
@@ -360,9 +354,9 @@ def read_trace(
                 kind = entry.get("type")
                 if kind == "context-options":
                     wall_ms, mono_ms = entry.get("wallTime", 0), entry.get("monotonicTime", 0)
-                elif kind == "console" or _is_page_error(entry) or _is_dialog(entry):
+                elif is_message(entry):
                     at = datetime.fromtimestamp((wall_ms + entry.get("time", mono_ms) - mono_ms) / 1000, UTC)
-                    console.append(_console_message(entry, at))
+                    console.append(console_message(entry, at))
                 elif kind == "resource-snapshot" and entry["snapshot"].get("_monotonicTime", begins_ms) >= begins_ms:
                     snapshots.append(entry["snapshot"])
                 elif handed_on := fetched_at(entry):
@@ -372,35 +366,7 @@ def read_trace(
     return console, [request for request in network if request.says_something(slow_ms)]
 
 
-def _is_page_error(entry: dict[str, Any]) -> bool:
-    return entry.get("type") == "event" and entry.get("method") == "pageError"
-
-
-def _is_dialog(entry: dict[str, Any]) -> bool:
-    return entry.get("type") == "event" and entry.get("method") == "dialog"
-
-
 def _begins_ms(archive: zipfile.ZipFile) -> float:
     """When the record begins; a context that is older brings all its requests along."""
     lines = (archive.read(name).partition(b"\n")[0] for name in archive.namelist() if name.endswith(".trace"))
     return min((json.loads(line).get("monotonicTime", 0.0) for line in lines if line.strip()), default=0.0)
-
-
-def _console_message(entry: dict[str, Any], at: datetime) -> ConsoleMessage:
-    if entry["type"] == "console":
-        place = entry.get("location") or {}
-        return ConsoleMessage(
-            kind=entry.get("messageType", "log"),
-            text=entry.get("text", ""),
-            location=f"{place.get('url', '')}:{place.get('lineNumber', '')}",
-            page=entry.get("pageId", ""),
-            at=at,
-        )
-    if _is_dialog(entry):
-        opened = entry.get("params", {})
-        kind, page = f"{DIALOG}{opened.get('type', '')}", opened.get("pageId", "")
-        return ConsoleMessage(kind=kind, text=opened.get("message", ""), location="", page=page, at=at)
-    error = entry.get("params", {}).get("error", {})
-    error = error.get("error", error)
-    text = error.get("stack") or error.get("message") or json.dumps(error)
-    return ConsoleMessage(kind="page error", text=text, location="", page=entry.get("pageId", ""), at=at)

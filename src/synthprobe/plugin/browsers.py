@@ -55,10 +55,7 @@ class SessionBrowsers:
         if self.evidence is None:
             from synthprobe.browser.evidence import BrowserEvidence
 
-            target = self._target
-            self.evidence = BrowserEvidence(
-                self._scratch, self._redactor, target.base_url, target.mask_selectors, target.action_timeout_s
-            )
+            self.evidence = BrowserEvidence(self._scratch, self._redactor, self._target)
             if self._journey:
                 self.evidence.begin(self._journey, snapshots=self._snapshots)
         return self.evidence
