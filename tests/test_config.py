@@ -150,6 +150,8 @@ def test_of_several_targets_none_is_taken_unless_it_is_chosen(tmp_path: Path):
     with pytest.raises(ConfigurationError, match=r"No target was chosen\. Known targets: desk, shop"):
         read_config(tmp_path).target()
     assert read_config(tmp_path).target("desk").name == "desk"
+    (tmp_path / "synthprobe.toml").write_text("[targets.shop]\nbase_url = 'https://s.example'")
+    assert read_config(tmp_path).target().name == "shop"
 
 
 def test_an_unknown_target_names_the_nearest(tmp_path: Path):

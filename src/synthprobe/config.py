@@ -145,12 +145,14 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         name = name or self.default_target
         found = self.targets.get(name)
         if found is None:
-            wrong = f"There is no target {name!r}.{nearest(name, self.targets)}" if name else "No target was chosen."
             known = ", ".join(sorted(self.targets)) or "none"
-            way = f"Add a table [targets.{name or 'NAME'}] with a base_url to synthprobe.toml, or choose another"
-            if self.targets and not name:
-                way = "Choose one"
-            raise ConfigurationError(f"{wrong} Known targets: {known}. {way} with --target or default_target.")
+            if not name:
+                way = "Choose one with --target or default_target" if self.targets else "Add a table [targets.NAME]"
+                raise ConfigurationError(f"No target was chosen. Known targets: {known}. {way} in synthprobe.toml.")
+            raise ConfigurationError(
+                f"There is no target {name!r}.{nearest(name, self.targets)} Known targets: {known}. "
+                f"Add a table [targets.{name}] with a base_url to synthprobe.toml, or choose another with --target."
+            )
         address = check_base_url(name, base_url or found.base_url)
         found = msgspec.structs.replace(found, name=name, base_url=address)
         check_ca_file(found)

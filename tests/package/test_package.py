@@ -46,6 +46,12 @@ def test_pypi_takes_both_and_the_wheel_holds_the_two_packages_only(dist: Path) -
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_wheel_says_that_it_is_typed(dist: Path) -> None:
+    """Without the marker mypy takes all of it for untyped (PEP 561)."""
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        assert "synthprobe/py.typed" in wheel.namelist()
+
+
 def test_each_link_and_picture_of_its_page_leads_to_the_release(metadata: Message) -> None:
     text, tag = str(metadata.get_payload()), f"v{metadata['Version']}"
     links = re.findall(r"\]\(([^)\s]+)\)", text)

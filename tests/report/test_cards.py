@@ -108,6 +108,8 @@ def _standing() -> TargetStatus:
         resolved_at=NOW - timedelta(hours=2),
         resolved_how="fix",
         journeys=("map",),
+        runbook="",
+        runbook_why="No runbook knows this failure.",
     )
     day = tuple(
         JudgedSlot(
@@ -235,6 +237,8 @@ def test_an_incident_has_a_page_with_its_record_and_its_first_and_newest_evidenc
     assert sightings.all_inner_texts() == ["run 20261123T111500Z-0001", f"run {made_run.run().id}"]
     sightings.first.click()
     expect(page.locator(f"#incident-{LOST}")).to_be_in_viewport()
+    page.goto(f"{site}/incidents/{OVER}.html")
+    expect(page.get_by_text(_standing().incidents[0].runbook_why)).to_have_count(1)
     page.goto(f"{site}/runs/index.html")
     expect(page.get_by_role("row")).to_have_count(3)
 

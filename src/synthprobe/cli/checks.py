@@ -60,7 +60,7 @@ _CANNOT_WORK = {
 class ProjectAtHand(Project):
     """A project that is looked at."""
 
-    target: str = ""  # none: that of no target is left out
+    target: str = ""  # empty: none was chosen, and the secrets of all must be there
     paths: Sequence[Path] = ()
     secrets: Sequence[str] = ()
 

@@ -88,7 +88,7 @@ def run_journeys(
     folder = slots.runs_folder(project.folder, target.name) / f"{run.slot}-{run.id}"
     kept = inventory_file(project.folder, target.name)
     revision, known = source_revision(project), None if order.is_part else read_inventory(kept)
-    killed = _make_folder(project, folder, run, order, known)
+    killed = _prepare(project, folder, run, order, known)
     with ExitStack() as stack:
         sessions = _Sessions(project, target, order, folder, run, stack)
         sessions.run(stack.enter_context(watching(folder)) if watching is not None else print)
@@ -136,8 +136,8 @@ def run_journeys(
     return folder, verdict
 
 
-def _make_folder(project: Project, folder: Path, run: Run, order: RunOrder, known: Inventory | None) -> list[str]:
-    """Make it, and judge the runs that were killed before; those are named."""
+def _prepare(project: Project, folder: Path, run: Run, order: RunOrder, known: Inventory | None) -> list[str]:
+    """Judge the runs that were killed before, which are named, and make the folder of this one."""
     try:
         killed = [path.name for path in slots.judge_abandoned(project.folder, run.target)]
         for part in RUN_FOLDERS:

@@ -109,7 +109,7 @@ def follow(
             else:
                 continue
             of[seen.journey] = incident.id
-    incidents = [_without(removed, incident, now) for incident in incidents]
+    incidents = [_without_removed(incident, removed, now) for incident in incidents]
     if fresh or removed:
         incidents = [
             isolation.judge(
@@ -338,8 +338,10 @@ def _ended(
     return resolved(incident, now, text)
 
 
-def _without(removed: Collection[str], incident: Incident, now: datetime) -> Incident:
-    gone = tuple(journey for journey in (*incident.journeys, *incident.blocked) if journey in removed)
+def _without_removed(incident: Incident, removed: Collection[str], now: datetime) -> Incident:
+    """An incident that knows which of its journeys are no longer there."""
+    here = {*incident.journeys, *incident.blocked}.difference(incident.removed)
+    gone = tuple(journey for journey in removed if journey in here)
     if not gone or incident.state == "resolved":
         return incident
     text = f"{', '.join(gone)} is no longer among the journeys, as files or settings of the project were changed."
