@@ -209,6 +209,9 @@ def test_a_journey_under_another_name_goes_on_with_its_incident_and_one_that_com
     monitor.run(seen("renamed", 2, "passed"), seen("a", 2, "failed"))
     monitor.run(seen("renamed", 3, "passed"), seen("a", 3, "failed"))
     assert [found.state for found in monitor.all.values()] == ["open"]
+    monitor.run(seen("renamed", 4, "passed"), removed=("a",))
+    (incident,) = monitor.all.values()
+    assert (incident.state, incident.removed) == ("resolved", ("a",))
 
 
 def test_a_run_that_comes_twice_or_late_changes_nothing():

@@ -60,7 +60,7 @@ _CANNOT_WORK = {
 class ProjectAtHand(Project):
     """A project that is looked at."""
 
-    target: str = ""  # empty: none was chosen, and the secrets of all must be there
+    target: str = ""
     paths: Sequence[Path] = ()
     secrets: Sequence[str] = ()
 
@@ -169,7 +169,7 @@ def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _secrets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
-    others = tuple(f"{name}." for name in project.config.targets if project.target not in {"", name})
+    others = tuple(f"{name}." for name in project.config.targets if name != project.target)
     for name, source in project.config.secret_sources().items():
         try:
             read_secret(name, project.environ, source=source, root=project.root)
