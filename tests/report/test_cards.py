@@ -32,7 +32,7 @@ from synthprobe.report.charts import strip
 from synthprobe.report.status_page import StatusTarget, render_status
 
 NOW = made_run.NOW
-LOST, OVER = "261102-0310-AAAA", "261102-0110-BBBB"
+LOST, OVER, GONE = "261102-0310-AAAA", "261102-0110-BBBB", "261102-0110-CCCC"
 WHY = Triage(
     cause_class="code", rule="script-error", why="A script of the page broke: queue is not defined", sure="high"
 )
@@ -108,6 +108,13 @@ def _standing() -> TargetStatus:
         resolved_at=NOW - timedelta(hours=2),
         resolved_how="fix",
         journeys=("map",),
+    )
+    gone = msgspec.structs.replace(
+        over,
+        id=GONE,
+        title="The search was slow",
+        resolved_how=None,
+        removed=("map",),
         runbook="",
         runbook_why="No runbook knows this failure.",
     )
@@ -132,7 +139,7 @@ def _standing() -> TargetStatus:
     )
     known = {LOST: latency}
     return TargetStatus(
-        incidents=(over, incident), latency=known, muted={LOST: date(2026, 12, 24)}, day=day, now_slot=slot
+        incidents=(gone, over, incident), latency=known, muted={LOST: date(2026, 12, 24)}, day=day, now_slot=slot
     )
 
 
@@ -209,7 +216,7 @@ def test_what_could_not_be_looked_at_for_one_reason_is_one_card_and_the_headline
     expect(page.get_by_text("production")).to_be_visible()
     seen_first = page.locator("article").filter(has_text="GET /find was 500.")
     expect(seen_first.locator("figure")).to_have_count(0)
-    page.get_by_text("1 over in the last day").click()
+    page.get_by_text("2 ended in the last day").click()
     page.get_by_role("link", name="The map was old").click()
     expect(page.get_by_text("by fix").first).to_be_visible()
 
@@ -237,8 +244,9 @@ def test_an_incident_has_a_page_with_its_record_and_its_first_and_newest_evidenc
     assert sightings.all_inner_texts() == ["run 20261123T111500Z-0001", f"run {made_run.run().id}"]
     sightings.first.click()
     expect(page.locator(f"#incident-{LOST}")).to_be_in_viewport()
-    page.goto(f"{site}/incidents/{OVER}.html")
+    page.goto(f"{site}/incidents/{GONE}.html")
     expect(page.get_by_text(_standing().incidents[0].runbook_why)).to_have_count(1)
+    expect(page.get_by_text(re.compile("^no longer checked since"))).to_be_visible()
     page.goto(f"{site}/runs/index.html")
     expect(page.get_by_role("row")).to_have_count(3)
 
