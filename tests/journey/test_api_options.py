@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,6 +125,20 @@ def test_where_no_address_answers_no_request_is_said_to_be_unanswered(named):
     with pytest.raises(TargetError, match="nothing listens") as caught:
         Api(Target(base_url=f"http://two.example:{port}"), Redactor()).get("/")
     assert caught.value.kind == "refused"
+
+
+@pytest.mark.parametrize(("redirects_after_s", "kind"), [(0.0, "no connection"), (0.6, "deadline")])
+def test_a_connection_that_slow_redirects_left_no_time_for_is_not_told_as_unreachable(redirects_after_s, kind):
+    def redirect(connection: socket.socket, end: threading.Event) -> None:
+        end.wait(redirects_after_s)
+        connection.sendall(f"HTTP/1.1 302 Found\r\nLocation: {beyond}/next\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with server(redirect) as url, pytest.raises(TargetError) as caught:
+        beyond = url.replace("127.0.0.1", "127.0.0.2")
+        target = Target(base_url=url, timeout_s=0.8, allowed_hosts=("127.0.0.2",))
+        with swallowing("127.0.0.2", int(url.rpartition(":")[2])):
+            Api(target, Redactor()).get("/")
+    assert (caught.value.kind, f"{beyond}/next" in str(caught.value)) == (kind, True)
 
 
 def test_a_handshake_that_is_never_finished_is_no_request_either():

@@ -338,10 +338,11 @@ def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
 
 def _too_late(refusal: partial[Refusal], bound: Deadline) -> Refusal:
     """What was waited for when the time was up."""
-    connected = bound.phase not in {"connecting", "handshake"}
+    phase = bound.used_up_by
+    connected = phase not in {"connecting", "handshake"}
     return refusal(
         kind="deadline" if connected else "no connection",
-        phase="answer" if connected else bound.phase,
+        phase="answer" if connected else phase,
         within_s=bound.limit_s,
         tried=tuple(bound.addresses),
     )

@@ -58,19 +58,35 @@ class Deadline:
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
         self.expired = False
-        self.phase: Phase = "connecting"
         self.addresses: tuple[str, ...] = ()
         self.status = 0
+        self._has_answered = False
         self.is_noted = False
         """Whether what is sent is to be noted as what another client sends; an `Api` records it itself."""
-        self._ends = monotonic() + limit_s
+        self._began = monotonic()
+        self.enters("connecting")
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
     @property
     def left_s(self) -> float:
         """Seconds left, never below a millisecond."""
-        return max(self._ends - monotonic(), 0.001)
+        return max(self._began + self.limit_s - monotonic(), 0.001)
+
+    @property
+    def used_up_by(self) -> Phase:
+        """What the time went by with: a connection that slow redirects left no time for is not what took it."""
+        took_long = monotonic() - self._phase_began > self.limit_s / 2
+        return "answer" if self._has_answered and not took_long else self.phase
+
+    def enters(self, phase: Phase) -> None:
+        """Name what is waited for from now on."""
+        self.phase, self._phase_began = phase, monotonic()
+
+    def answered(self, status: int) -> None:
+        """The head of an answer came."""
+        self.status = status
+        self._has_answered = True
 
     def guards(self, sock: socket.socket | None) -> None:
         """Name the socket that is shut down at the deadline."""
@@ -136,7 +152,8 @@ class _Guarded(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         bound = current_deadline()
         if bound is not None:
-            bound.phase, bound.addresses = "connecting", ()
+            bound.enters("connecting")
+            bound.addresses = ()
         try:
             found = within(bound.left_s if bound is not None else _RESOLVING_S, f"The name {self.host}", self._resolve)
         except socket.gaierror as error:
@@ -153,7 +170,7 @@ class _Guarded(HTTPConnection):
         except OSError as error:
             raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
         if bound is not None:
-            bound.phase = "handshake" if isinstance(self, HTTPSConnection) else "answer"
+            bound.enters("handshake" if isinstance(self, HTTPSConnection) else "answer")
             bound.guards(sock)  # before a TLS handshake, which can drip as well
         return sock
 
@@ -163,11 +180,11 @@ class _Guarded(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         bound = current_deadline()
         if bound is not None and self.sock is not None:
-            bound.phase = "answer"
+            bound.enters("answer")
             bound.guards(self.sock)
         super().request(*args, **kwargs)
         if bound is not None:
-            bound.phase = "answer"
+            bound.enters("answer")
             bound.guards(self.sock)
 
 
@@ -204,10 +221,10 @@ class _GuardedTLS(_Guarded, HTTPSConnection):
     def _tunnel(self) -> None:
         """Ask a proxy for a connection to the host."""
         if (bound := current_deadline()) is not None:
-            bound.phase = "tunnel"
+            bound.enters("tunnel")
         super()._tunnel()
         if bound is not None:
-            bound.phase = "handshake"
+            bound.enters("handshake")
 
 
 class _GuardedPool(HTTPConnectionPool):
@@ -250,7 +267,7 @@ class BoundedAdapter(HTTPAdapter):
         kwargs["stream"] = True
         response = super().send(request, **kwargs)
         if bound is not None:
-            bound.status = response.status_code
+            bound.answered(response.status_code)
         chunks: list[bytes] = []
         size = 0
         try:
