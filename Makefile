@@ -6,6 +6,8 @@
 #   download does not work, and for the tests alone postgresql and openssh-client
 PYTHON ?= python3
 BIN := .venv/bin
+# uv installs in seconds what takes pip a minute; where it reaches no registry, as it knows no pip.conf, pip does it.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Without Python's compiled files every start of synthprobe would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,7 +47,6 @@ format: setup ## put the code in order
 	$(BIN)/ruff check --fix .
 
 lock: setup ## renew requirements.lock from pyproject.toml
-	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --all-extras --group dev --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade --output-file requirements.lock
 
@@ -66,8 +67,11 @@ setup: .venv/.installed .venv/.tools ## environment, browser and Allure
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "synthprobe needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; .ci/install-venv; $(PYTHON) -m venv .venv; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@awk '/^[^ #]/ {is_uv = /^uv==/} is_uv' requirements.lock > .venv/uv.lock
+	$(PIP) --require-hashes -r .venv/uv.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements.lock || \
+	  $(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-build-isolation --editable .
 	@touch $@
 
 .venv/.tools: .venv/.installed

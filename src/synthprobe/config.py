@@ -21,6 +21,7 @@ from synthprobe.history.address import wrong_with
 from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
 from synthprobe.records import history
 from synthprobe.records.address import shown_address
+from synthprobe.records.decoding import from_values
 from synthprobe.report.addresses import wrong_with_url
 from synthprobe.report.retention import Retention
 from synthprobe.root import read_table
@@ -198,7 +199,7 @@ def read_config(root: Path, environ: Mapping[str, str] = ENVIRONMENT) -> Config:
     """
     written = read_table(root)
     found = list(mistakes_in(written.table, Config, {Target: "name"}))
-    config = None if found else msgspec.convert(written.table, Config)
+    config = None if found else from_values(written.table, Config)
     found += _wrong_addresses(written.table)
     found += _wrong_routes(config)
     found += _wrong_ways(config)

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
+from synthprobe.records.decoding import from_json
+
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -26,7 +28,7 @@ def owner_of_ours() -> int:
 def read_record(path: Path, kind: type[R], otherwise: T) -> R | T:
     """The record in a file; something else where the file is not there, or cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return from_json(path.read_bytes(), kind)
     except (OSError, msgspec.DecodeError):
         return otherwise
 
@@ -38,7 +40,7 @@ def read_lines(path: Path, kind: type[R]) -> Iterator[R]:
     with path.open("rb") as file:
         for line in file:
             with contextlib.suppress(msgspec.DecodeError):
-                yield msgspec.json.decode(line, type=kind)
+                yield from_json(line, kind)
 
 
 def write_whole(path: Path, content: bytes | str) -> Path:

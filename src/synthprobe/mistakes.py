@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.records.decoding import from_values
 
 Place = tuple[str | int, ...]
 R = TypeVar("R", bound=Struct)
@@ -49,7 +50,7 @@ def refuse(found: Sequence[Mistake], name: str, text: str, above: Sequence[str] 
 def read_reviewed(path: Path, record: type[R], expected: str) -> R:
     """A file that people review, as its record; the empty record when there is no such file."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), record)
+        return from_values(tomllib.loads(path.read_text("utf-8")), record)
     except FileNotFoundError:
         return record()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -154,7 +155,7 @@ def _of(value: Any, kind: kinds.Type, hint: Any, place: Place, keys: _Keys) -> I
         )
     else:
         try:
-            msgspec.convert(value, hint)
+            from_values(value, hint)
         except msgspec.ValidationError as error:
             wrong = f"{str(error).partition(' - at ')[0]}."
             if isinstance(kind, kinds.LiteralType):

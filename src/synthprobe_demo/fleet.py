@@ -12,8 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
-
 from synthprobe import loopback, pipeline
 from synthprobe.cli.fleet import matrix
 from synthprobe.cli.terminal import open_console
@@ -22,6 +20,7 @@ from synthprobe.fault_proxy import Break, proxy_drill
 from synthprobe.fleet.slots import Done
 from synthprobe.hooks import DrillSystem, Fault
 from synthprobe.project import Project
+from synthprobe.records.decoding import from_json
 from synthprobe.records.incident import Incident
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.oncall import headline
@@ -217,7 +216,7 @@ class Fleet:
         (folder,) = (
             found for root in self._roots.values() for found in root.glob(f".synthprobe/runs/demo/{slot}-{run}")
         )
-        verdict = msgspec.json.decode((folder / "verdict.json").read_bytes(), type=Verdict)
+        verdict = from_json((folder / "verdict.json").read_bytes(), Verdict)
         _console.print(headline(verdict))
         _console.print(matrix(Done(code=0, verdict=verdict, locations=LOCATIONS)))
         return verdict

@@ -64,8 +64,8 @@ class System:
         ready.touch()
 
     def installer(self) -> list[str]:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts"]
-        return [*pip, "--target", str(self.installed / "packages"), *self.packages]
+        uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+        return [*uv, "--target", str(self.installed / "packages"), *self.packages]
 
     def prepare(self) -> None:
         """Make its data: one user."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from synthprobe.alerts.message import Alert, threads
 from synthprobe.errors import HistoryError
+from synthprobe.records.decoding import from_json
 from synthprobe.records.incident import Incident
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ def put_letter(history: History, letter: Letter) -> None:
 
 
 def _letter(body: str) -> Letter:
-    return msgspec.json.decode(body, type=Letter)
+    return from_json(body, Letter)
 
 
 def _row(letter: Letter) -> tuple[str, datetime, datetime | None, str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError
 from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
 from synthprobe.files import write_whole
 from synthprobe.journey.steps import current, step
+from synthprobe.records.decoding import from_json
 from synthprobe.records.result import LOG_IN_AS
 from synthprobe.targets.secrets import Secret
 from synthprobe.tools import needs
@@ -62,7 +63,7 @@ class Sessions:
 
             try:
                 kept = self._cipher.decrypt(self._file(user).read_bytes(), ttl=_LASTS_S)
-                self._learned(user, msgspec.json.decode(kept))
+                self._learned(user, from_json(kept))
             except (OSError, InvalidToken, msgspec.DecodeError):  # it is of another key, too old, or not there
                 return None
         return self._states.get(user)

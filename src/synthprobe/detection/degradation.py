@@ -21,6 +21,7 @@ from synthprobe.detection.drift import Drift
 from synthprobe.detection.failing import Failing
 from synthprobe.detection.levels import STREAK, Level, Levels
 from synthprobe.detection.window import from_grid, to_grid, unpack
+from synthprobe.records.decoding import from_msgpack
 from synthprobe.records.figures import shown_score
 from synthprobe.words import counted
 
@@ -249,7 +250,7 @@ class StepDetector:
     def from_bytes(cls, state: bytes) -> StepDetector:
         """The detector that was saved, also by the version before."""
         try:
-            version, *parts = msgspec.msgpack.decode(state)
+            version, *parts = from_msgpack(state)
             if version == _BEFORE:
                 parts = list(_of_before(parts))
             elif version != STATE_VERSION:

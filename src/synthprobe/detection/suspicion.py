@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from synthprobe.detection.degradation import StepDetector
 from synthprobe.detection.watch import States, read_state, timings
+from synthprobe.records.decoding import from_msgpack
 from synthprobe.records.history import OWN
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import JourneyVerdict, Verdict
@@ -237,7 +238,7 @@ def _healthy(result: Result) -> dict[str, tuple[float, float]]:
 
 def _read_probe(state: bytes | None) -> _Probe:
     try:
-        read = msgspec.msgpack.decode(state, type=_Probe) if state else _Probe(b"")
+        read = from_msgpack(state, _Probe) if state else _Probe(b"")
         if read.detector:
             StepDetector.from_bytes(read.detector)
         return read

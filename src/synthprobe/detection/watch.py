@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.detection.degradation import SURENESS, Alarm, StepDetector
+from synthprobe.records.decoding import from_msgpack
 from synthprobe.records.figures import shown_score
 from synthprobe.records.impact import Change
 from synthprobe.records.latency import StepSeries
@@ -196,7 +197,7 @@ def _broken(known: bytes | None, title: str) -> _Judged:
     """The state as it was, with its open alarm; a new one when it could not be used in the run before either."""
     kept = _Watched(detector=b"", broken_runs=1)
     with contextlib.suppress(msgspec.DecodeError):
-        kept = msgspec.msgpack.decode(known or b"", type=_Watched)
+        kept = from_msgpack(known or b"", _Watched)
     if known is None or kept.broken_runs:
         return _Judged(watched=replace(kept, detector=StepDetector().to_bytes(), alarm=None, broken_runs=0))
     alarm = kept.alarm
@@ -301,7 +302,7 @@ def _degraded_state(state: bytes) -> bool:
 
 def _stored(state: bytes | None) -> _Watched:
     with contextlib.suppress(msgspec.DecodeError):
-        return msgspec.msgpack.decode(state or b"", type=_Watched)
+        return from_msgpack(state or b"", _Watched)
     return _Watched(b"")
 
 

@@ -22,6 +22,7 @@ from synthprobe.firstline.fixes import TEXT_CHARACTERS, Fix, Guard, Plan, Work, 
 from synthprobe.firstline.identity import Actor, Signatures
 from synthprobe.firstline.policy import FixesConfig
 from synthprobe.journey.api import Api
+from synthprobe.records.decoding import from_json
 from synthprobe.records.incident import Incident, IncidentEvent
 from synthprobe.records.result import Outcome
 from synthprobe.targets.secrets import Secret, credentials_of
@@ -349,7 +350,7 @@ def as_plan(fix: Fix, given: object) -> Plan | None:
     what = f"a {type(given).__name__}"
     if isinstance(given, Plan):
         try:
-            return msgspec.json.decode(msgspec.json.encode(given), type=Plan)
+            return from_json(msgspec.json.encode(given), Plan)
         except (TypeError, ValueError, msgspec.MsgspecError) as error:
             what = f"one that cannot be used ({error})"
     raise ConfigurationError(

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from synthprobe.errors import AuditError, HistoryError
 from synthprobe.files import write_whole
+from synthprobe.records.decoding import from_json, from_values
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -158,7 +159,7 @@ class RecordedAudit:
 
     def _copied(self) -> list[AuditEntry]:
         try:
-            return msgspec.json.decode(self._copy.read_bytes(), type=list[AuditEntry])
+            return from_json(self._copy.read_bytes(), list[AuditEntry])
         except FileNotFoundError:
             return []
         except (OSError, msgspec.DecodeError) as error:
@@ -200,14 +201,14 @@ def _chained(rows: Sequence[str]) -> list[AuditEntry]:
     for row in rows:
         number = len(found) + 1
         try:
-            body = msgspec.json.decode(row)
+            body = from_json(row)
             if body.get("number") == 0:
                 found, marks = [], []
                 continue
             if "entry" not in body:  # what earlier versions noted of their files
                 marks.append((body["number"], body["hash"]))
                 continue
-            entry = msgspec.convert(body["entry"], AuditEntry)
+            entry = from_values(body["entry"], AuditEntry)
         except (msgspec.ValidationError, KeyError, AttributeError):
             raise _broken(number, "was changed after it was written, or has an unknown field") from None
         except msgspec.DecodeError:
@@ -243,13 +244,13 @@ def _after(before: Sequence[AuditEntry], entry: AuditEntry) -> AuditEntry:
 def _lines(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
     """The lines among what was noted, each once; earlier versions noted marks alone."""
     lines = {(row.get("audit"), row["hash"]): row["entry"] for row in noted if "entry" in row}
-    return [msgspec.convert(line, AuditEntry) for line in lines.values()]
+    return [from_values(line, AuditEntry) for line in lines.values()]
 
 
 def _readable(rows: Sequence[str]) -> Iterator[AuditEntry]:
     for row in rows:
         with suppress(msgspec.MsgspecError):
-            yield from _lines([msgspec.json.decode(row, type=dict[str, Any])])
+            yield from _lines([from_json(row, dict[str, Any])])
 
 
 def _since_begun(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:

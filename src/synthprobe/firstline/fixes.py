@@ -18,6 +18,7 @@ from msgspec import Meta, Struct, field
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.journey.api import Api
 from synthprobe.journey.response import Response
+from synthprobe.records.decoding import from_values
 from synthprobe.records.incident import Incident
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
@@ -188,7 +189,7 @@ class Fix(_Declared, kw_only=True):
         for name, (kind, default) in self.inputs.items():
             if name in given:
                 try:
-                    values[name] = msgspec.convert(given[name], kind, strict=False)
+                    values[name] = from_values(given[name], kind, strict=False)
                 except msgspec.ValidationError as error:
                     raise FixRefused(
                         f"The input {name!r} of {self.id} is {given[name][:60]!r}, which cannot be used: {error}."
@@ -302,7 +303,7 @@ def check_complete(declared_fix: Fix, roles: Collection[str]) -> None:
 
 def _declared(**given: object) -> _Declared:
     try:
-        return msgspec.convert(given, _Declared)
+        return from_values(given, _Declared)
     except (msgspec.ValidationError, TypeError) as error:
         message = re.sub(r"(.*) - at `\$\.(\w+).*", r"\2: \1", str(error))
         raise ConfigurationError(

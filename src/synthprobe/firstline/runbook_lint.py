@@ -11,7 +11,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import yaml
 from msgspec import Struct
 
@@ -19,6 +18,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.read_only import only_reads
 from synthprobe.firstline.runbook import FORMER_KEYS, LABELS, SECTIONS, Runbook, identifies, unfinished
 from synthprobe.firstline.score_set import Mark, Sample, wrongly_claimed
+from synthprobe.records.decoding import from_values
 from synthprobe.triage.rules import RULES
 
 Rule = Literal["coverage", "content", "reference", "stale", "name", "tie", "claim", "snooze"]
@@ -96,7 +96,7 @@ def read_snoozes(folder: Path) -> tuple[Snooze, ...]:
         return ()
     try:
         given: Any = yaml.safe_load(path.read_text("utf-8")) or []
-        return msgspec.convert(given, tuple[Snooze, ...])
+        return from_values(given, tuple[Snooze, ...])
     except (OSError, ValueError, yaml.YAMLError) as error:  # a day that no calendar has is a ValueError
         raise ConfigurationError(
             f"{folder.name}/{SNOOZES} cannot be read: {error}. Each entry needs what, rule, until, why and owner."

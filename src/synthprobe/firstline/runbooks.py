@@ -15,6 +15,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.runbook import Command, Exercise, FrontMatter, Runbook, Section, as_pattern
+from synthprobe.records.decoding import from_values
 
 try:
     from yaml import CSafeLoader as SafeLoader  # several times as fast
@@ -84,7 +85,7 @@ def _front_matter(name: str, text: str) -> _FrontMatter:
             f"Known keys: {', '.join(sorted(_KEYS))}."
         )
     try:
-        return msgspec.convert(given, _FrontMatter, str_keys=True)
+        return from_values(given, _FrontMatter, str_keys=True)
     except msgspec.ValidationError as error:
         key = re.search(r"\$\.(\w+)|field `(\w+)`", str(error))
         line = _line_of(text, (key[1] or key[2]) if key else "")

@@ -13,6 +13,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.files import write_whole
 from synthprobe.firstline.matching import Subject, knows, subject_of
 from synthprobe.firstline.runbook import Runbook
+from synthprobe.records.decoding import from_json
 from synthprobe.records.incident import Incident
 from synthprobe.triage.fingerprint import normalise
 
@@ -32,7 +33,7 @@ def read_score_set(folder: Path) -> tuple[Sample, ...]:
     """Read what drills saw."""
     path = folder / FILE
     try:
-        return tuple(msgspec.json.decode(line, type=Sample) for line in path.read_bytes().splitlines() if line.strip())
+        return tuple(from_json(line, Sample) for line in path.read_bytes().splitlines() if line.strip())
     except FileNotFoundError:
         return ()
     except (OSError, msgspec.DecodeError) as error:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from synthprobe.history import incidents, parts
 from synthprobe.history.access import Access
 from synthprobe.history.database import ATTEMPTS, JOURNEYS, PARTS, PLANS, RUNS, upsert
+from synthprobe.records.decoding import from_msgpack
 from synthprobe.records.fleet import CONCLUSION, Conclusion, PartState, Place, Plan
 
 T = TypeVar("T")
@@ -117,7 +118,7 @@ class Fleet:
         """What was concluded of a slot."""
         here = (PARTS.c.target == target, PARTS.c.slot == slot, PARTS.c.part == CONCLUSION)
         body = self._do(lambda c: c.execute(select(PARTS.c.body).where(*here)).scalar(), write=False)
-        return msgspec.msgpack.decode(body, type=Conclusion) if body else None
+        return from_msgpack(body, Conclusion) if body else None
 
     def letters(self, topics: Collection[str] | None = None, *, waiting: bool = False) -> list[str]:
         """All messages of every machine that concluded slots, or those about some topics, and those that wait."""

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, delete, or_, select, text
 
 from synthprobe.history.database import AUDIT, INCIDENTS, LEDGER, LETTER_TOPICS, LETTERS, put, to_ms, upsert
+from synthprobe.records.decoding import from_json
 from synthprobe.records.incident import Incident, merged
 from synthprobe.records.testdata import LedgerEntry
 
@@ -21,13 +22,13 @@ def read_incidents(connection: Connection, target: str | None = None) -> list[In
     query = select(INCIDENTS.c.body).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
     if target is not None:
         query = query.where(INCIDENTS.c.target == target)
-    return [msgspec.json.decode(body, type=Incident) for body in connection.execute(query).scalars()]
+    return [from_json(body, Incident) for body in connection.execute(query).scalars()]
 
 
 def read_incident(connection: Connection, id: str) -> Incident | None:
     """One incident, if it is known."""
     body = connection.execute(select(INCIDENTS.c.body).where(INCIDENTS.c.id == id)).scalar()
-    return msgspec.json.decode(body, type=Incident) if body is not None else None
+    return from_json(body, Incident) if body is not None else None
 
 
 def write_incident(connection: Connection, incident: Incident, base: Incident | None = None) -> None:
@@ -69,7 +70,7 @@ def read_audit_rows(connection: Connection) -> list[str]:
 
 def read_audit(connection: Connection) -> list[dict[str, Any]]:
     """All entries of the audit, oldest first."""
-    return [msgspec.json.decode(body) for body in read_audit_rows(connection)]
+    return [from_json(body) for body in read_audit_rows(connection)]
 
 
 def write_letter(
@@ -121,14 +122,14 @@ def read_entries(connection: Connection, target: str | None = None, since: datet
         query = query.where(LEDGER.c.target == target)
     open_now = LEDGER.c.closed.is_(None)
     query = query.where(open_now if since is None else or_(open_now, LEDGER.c.closed >= to_ms(since)))
-    found = [msgspec.json.decode(body, type=LedgerEntry) for body in connection.execute(query).scalars()]
+    found = [from_json(body, LedgerEntry) for body in connection.execute(query).scalars()]
     return sorted(found, key=lambda entry: (entry.at, entry.token))
 
 
 def read_closed(connection: Connection, tokens: Sequence[str]) -> list[LedgerEntry]:
     """Those of some entries that are closed."""
     query = select(LEDGER.c.body).where(LEDGER.c.token.in_(tokens), LEDGER.c.closed.is_not(None))
-    return [msgspec.json.decode(body, type=LedgerEntry) for body in connection.execute(query).scalars()]
+    return [from_json(body, LedgerEntry) for body in connection.execute(query).scalars()]
 
 
 def is_known(connection: Connection, token: str) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, func, select
 
 from synthprobe.history.database import PARTS, PLANS, from_ms, upsert
+from synthprobe.records.decoding import from_msgpack
 from synthprobe.records.fleet import PartSeen, PartState, Place, Plan
 
 
@@ -64,7 +65,7 @@ def state_of(row: Row[Any]) -> PartState:
 def read_plan(connection: Connection, *where: Any) -> Plan | None:
     """The newest plan of these."""
     body = connection.execute(select(PLANS.c.body).where(*where).order_by(PLANS.c.slot.desc()).limit(1)).scalar()
-    return msgspec.msgpack.decode(zlib.decompress(body), type=Plan) if body else None
+    return from_msgpack(zlib.decompress(body), Plan) if body else None
 
 
 def now_ms(connection: Connection) -> int:

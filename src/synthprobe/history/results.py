@@ -28,6 +28,7 @@ from synthprobe.history.database import (
     upsert,
 )
 from synthprobe.history.rows import SeriesKey, insert_new, journey_numbers, series_numbers
+from synthprobe.records.decoding import from_json
 from synthprobe.records.history import OWN, JudgedSlot, StepSample
 from synthprobe.records.incident import Observation
 from synthprobe.records.result import Outcome, Result, Step
@@ -203,7 +204,7 @@ def _newest_rows(
 
 def _observation(target: str, row: Any) -> Observation:
     if row.body:
-        observation = msgspec.json.decode(row.body, type=Observation)
+        observation = from_json(row.body, Observation)
         return msgspec.structs.replace(observation, at=from_ms(row.at), slot=row.slot, location=row.location)
     return Observation(
         run_id=row.id,

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import msgspec
 from sqlalchemy import Connection, select, text
 
 from synthprobe.errors import HistoryError
@@ -34,6 +33,7 @@ from synthprobe.history.incidents import (
 from synthprobe.history.rows import read_intervals
 from synthprobe.history.sharing import Stores
 from synthprobe.history.transfer import whole_file, write_pack
+from synthprobe.records.decoding import from_json
 from synthprobe.records.fleet import PartSeen
 from synthprobe.records.history import StepSample
 from synthprobe.records.incident import Incident, Observation
@@ -199,7 +199,7 @@ class History(Stores):
     def audit_end(self) -> str:
         """The newest line of the audit made here, as a sentence for whoever keeps it elsewhere; empty without one."""
         rows = [row for row in self.own_audit()[-1:] if '"hash"' in row]
-        newest = [msgspec.json.decode(row) for row in rows]
+        newest = [from_json(row) for row in rows]
         return "".join(f"The audit of fixes ends with line {line['number']}, {line['hash']}." for line in newest)
 
     def shared_audit(self) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from synthprobe.errors import HistoryError
 from synthprobe.history import rollups
 from synthprobe.history.database import METADATA, REVISIONS, make_engine
+from synthprobe.records.decoding import from_json
 from synthprobe.records.history import Retention
 
 _BATCH = 2000
@@ -44,13 +45,13 @@ def read_rows(connection: Connection, lines: Iterable[bytes]) -> int:
             raise HistoryError("An export is read into an empty history only, and this one is not. Choose another url.")
     stream = iter(lines)
     try:
-        head = msgspec.json.decode(next(stream))
+        head = from_json(next(stream))
         if head != {"synthprobe history": REVISIONS[-1]}:
             raise HistoryError(f"The export is of another version than {REVISIONS[-1]}. Nothing was imported.")
         read, current = 0, ""
         batch: list[dict[str, Any]] = []
         for line in stream:
-            name, row = msgspec.json.decode(line, type=tuple[str, dict[str, Any]])
+            name, row = from_json(line, tuple[str, dict[str, Any]])
             if batch and (name != current or len(batch) >= _BATCH):
                 connection.execute(insert(METADATA.tables[current]), batch)
                 batch = []

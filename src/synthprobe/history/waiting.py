@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from synthprobe.history import incidents, parts, results, rows
 from synthprobe.history.database import AUDIT, WAITING, put, upsert
+from synthprobe.records.decoding import from_json, from_msgpack
 from synthprobe.records.fleet import PartSeen
 from synthprobe.records.incident import Incident, Observation, merged
 from synthprobe.records.testdata import LedgerEntry
@@ -90,14 +91,14 @@ def read_waiting(connection: Connection) -> list[tuple[Any, Incident | None]]:
 def tell(connection: Connection, row: Any, known: Incident | None) -> bool | Incident | None:
     """Bring the shared store up to date: whether a run was new to it, or the incident as it is there."""
     if row.kind == RUN:
-        return write_run(connection, msgspec.msgpack.decode(row.body, type=JudgedRun))
+        return write_run(connection, from_msgpack(row.body, JudgedRun))
     if row.kind == AUDITED:
-        incidents.add_to_audit(connection, msgspec.msgpack.decode(row.body))
+        incidents.add_to_audit(connection, from_msgpack(row.body))
         return True
     if row.kind == ENTRY:
-        incidents.write_entry(connection, msgspec.msgpack.decode(row.body, type=LedgerEntry))
+        incidents.write_entry(connection, from_msgpack(row.body, LedgerEntry))
         return True
-    base = msgspec.msgpack.decode(row.body, type=Incident | None)
+    base = from_msgpack(row.body, Incident | None)
     if known is None:
         return None
     theirs = incidents.read_incident(connection, known.id)
@@ -139,7 +140,7 @@ def rescue(damaged: Path, connection: Connection) -> str:
 def _decoded(bodies: list[str], kind: type[T]) -> Iterator[T]:
     for body in bodies:
         with contextlib.suppress(msgspec.DecodeError):
-            yield msgspec.json.decode(body, type=kind)
+            yield from_json(body, kind)
 
 
 def _bodies(damaged: Path, table: str) -> list[str]:

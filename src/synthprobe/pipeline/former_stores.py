@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from synthprobe.errors import HistoryError
 from synthprobe.files import read_lines
+from synthprobe.records.decoding import from_json
 from synthprobe.records.testdata import LedgerEntry
 
 if TYPE_CHECKING:
@@ -56,11 +57,11 @@ def _take_audit(history: History, folder: Path) -> None:
     path, head = folder / "audit.jsonl", folder / "audit.head"
     if not path.is_file() and not head.is_file():
         return
-    known = {row.get("hash") for row in map(msgspec.json.decode, history.own_audit())}
+    known = {row.get("hash") for row in map(from_json, history.own_audit())}
     bodies: list[dict[str, Any]] = []
     for number, text in enumerate(path.read_bytes().splitlines() if path.is_file() else (), 1):
         try:
-            line = msgspec.json.decode(text, type=dict[str, Any])
+            line = from_json(text, dict[str, Any])
         except msgspec.DecodeError:
             line = {"unreadable": text.decode(errors="replace")}
         bodies.append({"audit": "", "number": number, "hash": line.get("hash", ""), "entry": line})

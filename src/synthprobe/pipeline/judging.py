@@ -13,6 +13,7 @@ import msgspec
 from synthprobe.errors import ReportError
 from synthprobe.files import read_lines, write_whole
 from synthprobe.records.address import shown_address
+from synthprobe.records.decoding import from_json
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Progress, Result, Run
@@ -138,7 +139,7 @@ def _with_not_due(runs: list[Path]) -> Iterator[Path]:
 
 def _read(path: Path, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(shown_address(path.read_text("utf-8", "replace")), type=kind)
+        return from_json(shown_address(path.read_text("utf-8", "replace")), kind)
     except FileNotFoundError:
         raise ReportError(f"{path.parent} holds no {path.name}, so it is no run. Give the folder of a run.") from None
     except msgspec.DecodeError as error:

@@ -16,6 +16,7 @@ from synthprobe.errors import ToolError
 from synthprobe.files import read_lines, read_record, write_whole
 from synthprobe.goals.statements import count_between, join
 from synthprobe.project import Project
+from synthprobe.records.decoding import from_json
 from synthprobe.records.impact import Counted, Snapshot
 
 FOLDER = "statements"
@@ -102,10 +103,10 @@ def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
     found = []
     for line in _stream(path):
         with contextlib.suppress(msgspec.DecodeError):
-            head = msgspec.json.decode(line, type=_Head)
+            head = from_json(line, _Head)
             names |= head.names
             if since <= head.since and head.at < until:
-                found.append(msgspec.json.decode(line, type=Counted))
+                found.append(from_json(line, Counted))
     if found:
         ran = {row.id for record in found for row in record.rows}
         used_names = {id: name for id, name in names.items() if id in ran}

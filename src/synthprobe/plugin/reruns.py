@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from synthprobe.detection.suspicion import Suspicion, Suspicions
 from synthprobe.plugin.inside_pytest import tear_down
 from synthprobe.plugin.options import is_repeatable
+from synthprobe.records.decoding import from_json
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result
 
@@ -21,7 +21,7 @@ class Reruns:
     """What is run again, and what of it was seen."""
 
     def __init__(self, path: Path) -> None:
-        given = msgspec.json.decode(path.read_bytes(), type=Suspicions)
+        given = from_json(path.read_bytes(), Suspicions)
         self._most, self._left = given.most, given.budget
         self._suspicions: dict[str, Suspicion] = {suspicion.journey: suspicion for suspicion in given.journeys}
         self._seen: dict[str, list[Result]] = {journey: [] for journey in self._suspicions}

@@ -16,6 +16,7 @@ from synthprobe.files import write_whole
 from synthprobe.journey.clock import real_now
 from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_of
+from synthprobe.records.decoding import from_json
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import PART, RUN_FOLDERS, Progress, Run, Share
 from synthprobe.report.allure_wish import grant_wish
@@ -37,7 +38,7 @@ class RunFolder:
         recorded = is_a_run(config)
         worker = getattr(config, "workerinput", None)
         if worker is not None:
-            run = msgspec.json.decode(worker["synthprobe_run"], type=Run)
+            run = from_json(worker["synthprobe_run"], Run)
             return cls(Path(worker["synthprobe_folder"]), run, recorded=recorded, begun=worker["synthprobe_begun"])
         project, given = project_of(config), config.option.synthprobe_run_folder
         command = shlex.join(["pytest", *config.invocation_params.args])
@@ -49,7 +50,7 @@ class RunFolder:
             return cls(path if given and config.option.collectonly else scratch / "run", run, recorded=False)
         folder = cls(path, run, recorded=True, begun=(path / "run.json").exists())
         if folder.begun:  # the supervisor began this run; it does not know who moved the address
-            begun = msgspec.json.decode((path / "run.json").read_bytes(), type=Run)
+            begun = from_json((path / "run.json").read_bytes(), Run)
             folder.run = msgspec.structs.replace(begun, base_url=target.base_url)
             folder.begin()
         return folder
@@ -62,7 +63,7 @@ class RunFolder:
     def share(self) -> Share | None:
         """What this run looks at; nothing when it looks at all."""
         path = self.path / PART
-        return msgspec.json.decode(path.read_bytes(), type=Share) if path.exists() else None
+        return from_json(path.read_bytes(), Share) if path.exists() else None
 
     def collected(self, journeys: Sequence[Journey]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from synthprobe.records.decoding import from_msgpack
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import JourneyVerdict
 
@@ -116,7 +117,7 @@ class PartState(Struct, frozen=True, kw_only=True):
     @property
     def seen(self) -> PartSeen | None:
         """The result, if there is one."""
-        return msgspec.msgpack.decode(self.body, type=PartSeen) if self.body else None
+        return from_msgpack(self.body, PartSeen) if self.body else None
 
 
 class Conclusion(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.records.address import shown_address
+from synthprobe.records.decoding import from_json
 from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.addresses import PAGE, run_folder
@@ -85,7 +86,7 @@ def read_index(
     match = _INDEX.search(page.data) if page else None
     try:
         if page and match:
-            return msgspec.json.decode(gzip.decompress(base64.b64decode(match[1])), type=Index), page.tag
+            return from_json(gzip.decompress(base64.b64decode(match[1])), Index), page.tag
     except (ValueError, OSError, EOFError, msgspec.DecodeError):
         pass  # of another version, or damaged
     index, there = Index(), {seen.path: seen.size for seen in store.listed("runs")}
@@ -109,7 +110,7 @@ def _read_record(store: Store, path: str, warn: Callable[[str], None]) -> Publis
     found = store.get(path)
     try:
         if found is not None:
-            return msgspec.json.decode(shown_address(found.data.decode("utf-8", "replace")), type=PublishedRun)
+            return from_json(shown_address(found.data.decode("utf-8", "replace")), PublishedRun)
     except msgspec.DecodeError:
         warn(f"The record of a published run in {path} is not readable and is left out. Report that run again.")
     return None

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import msgspec
 
 from synthprobe.files import read_record
+from synthprobe.records.decoding import from_json
 from synthprobe.records.journey import Journey
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import Progress
@@ -48,7 +49,7 @@ class RunProgress:
 
     def _take(self, line: bytes) -> None:
         try:
-            note = msgspec.json.decode(line, type=Progress)
+            note = from_json(line, Progress)
         except msgspec.DecodeError:
             return
         if note.journey in _CANARIES:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ReportError, ToolError
+from synthprobe.records.decoding import from_json
 from synthprobe.records.target_status import TargetStatus
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder, safe_name
@@ -130,7 +131,7 @@ def _evidence(run: JudgedRun, whole_folder: str = "") -> tuple[dict[str, bytes],
             kept.path for judgement in journeys for result in judgement.results for kept in result.evidence if kept.path
         ]
     elif (known := run.folder / ELSEWHERE).exists():  # by the parts of the slot
-        addresses |= msgspec.json.decode(known.read_bytes(), type=dict[str, str])
+        addresses |= from_json(known.read_bytes(), dict[str, str])
     for path in paths:
         source = (run.folder / path).resolve()
         if source.is_relative_to(root) and source.is_file():

@@ -24,6 +24,7 @@ from synthprobe.files import read_record
 from synthprobe.pipeline.notes import third_parties
 from synthprobe.pipeline.run_state import own
 from synthprobe.project import Project
+from synthprobe.records.decoding import from_json
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share
@@ -391,4 +392,4 @@ def _repeatable(place: Path) -> set[str]:
     collected = place / "collected.json"
     if not collected.exists():
         return set()
-    return {journey.id for journey in msgspec.json.decode(collected.read_bytes(), type=list[Journey])}
+    return {journey.id for journey in from_json(collected.read_bytes(), list[Journey])}

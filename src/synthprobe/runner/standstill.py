@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from synthprobe.records.decoding import from_json
 from synthprobe.records.result import Progress
 
 _LOOK_S = 1.0
@@ -62,7 +63,7 @@ class Standstill:
                 continue
             self._sizes[path], self._moved[path] = size, now
             with contextlib.suppress(msgspec.DecodeError, IndexError):  # half a line is whole when we look next
-                self._last[path] = msgspec.json.decode(path.read_bytes().splitlines()[-1], type=Progress)
+                self._last[path] = from_json(path.read_bytes().splitlines()[-1], Progress)
 
     def _kill(self, process: psutil.Process, kind: str, why: str) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.records.address import path_of
+from synthprobe.records.decoding import from_msgpack
 from synthprobe.records.evidence import Answer, Facts
 from synthprobe.records.finding import Contradiction
 from synthprobe.records.verdict import JourneyVerdict
@@ -107,6 +108,6 @@ def with_usual(state: bytes | None, judged: JourneyVerdict, identifiers: Mapping
 
 def _read(state: bytes | None) -> _Seen:
     try:
-        return msgspec.msgpack.decode(state, type=_Seen) if state else _Seen()
+        return from_msgpack(state, _Seen) if state else _Seen()
     except (ValueError, msgspec.DecodeError):
         return _Seen()  # of another version: it is counted anew
