@@ -19,10 +19,12 @@ CLOCKS_AGREE_S = 2.0
 _WIDTH = 80
 _GOT = 160
 _BESIDE = 2
+_WHICH = r"(?:\.(?:first|last|nth\(-?\d+\)))?$"
+_PATTERN = r"""re\.compile\(r?"(?P<pattern>(?:[^"\\]|\\.)*)"[^()]*\)"""
 _LOCATOR = re.compile(
-    r"""^get_by_(\w+)\((?:"(?P<first>[^"]*)"|re\.compile.*?)(?:, name="(?P<name>[^"]*)")?[^()]*\)"""
-    r"(?:\.(?:first|last|nth\(-?\d+\)))?$"
+    rf"""^get_by_(\w+)\((?:"(?P<first>[^"]*)"|{_PATTERN})(?:, name="(?P<name>[^"]*)")?[^()]*\){_WHICH}"""
 )
+_BY_PATTERN = re.compile(rf"""^get_by_(\w+)\((?:"(?P<role>\w+)", name=)?{_PATTERN}[^()]*\){_WHICH}""")
 _KINDS = {
     "label": "field",
     "placeholder": "field",
@@ -217,6 +219,8 @@ def shown_ms(ms: float) -> str:
 
 def element(locator: str) -> tuple[str, str]:
     """What a locator looks for, as kind and name; the kind is empty where it is another language."""
+    if found := _BY_PATTERN.match(locator):
+        return found["role"] or _KINDS.get(found[1], "element"), ""
     found = _LOCATOR.match(locator)
     if found is None:
         return "", ""
@@ -242,8 +246,10 @@ def looked_for(found: Sought) -> str:
 
 
 def named(locator: str) -> str:
-    """An element by kind and name, or by its locator where it has none."""
+    """An element by kind and name, or the pattern of it; by its locator where it has none."""
     kind, name = element(locator)
+    if found := _BY_PATTERN.match(locator):
+        return f"{kind} /{found['pattern']}/"
     return f'{kind} "{name}"' if kind and name else kind or locator
 
 

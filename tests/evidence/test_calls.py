@@ -67,6 +67,31 @@ def test_what_states_no_error_is_none(answer):
     assert call_of("", json.dumps(ASKED), body(answer)) == ("stock.read", False, "", "")
 
 
+GRAPHQL = {"query": "query Rota($day: Date!) { rotaOrError(day: $day) { __typename } }"}
+MISSING = {"__typename": "RotaNotFoundError", "message": "No rota"}
+OLD = [{"__typename": "StepFailed", "error": {"__typename": "PythonError", "message": "of yesterday"}}]
+
+
+@pytest.mark.parametrize(
+    ("data", "stated"),
+    [
+        ({"rotaOrError": MISSING}, ("RotaNotFoundError", "No rota")),
+        ({"rota": {"__typename": "Rota"}, "posts": {"__typename": "ForbiddenError"}}, ("ForbiddenError", "")),
+        ({"rota": {"posts": [{"gateOrLoadError": MISSING}]}}, ("RotaNotFoundError", "No rota")),
+        ({"save": {"rota": None, "userErrors": [{"field": ["day"], "message": "No such day"}]}}, ("", "No such day")),
+        ({"save": {"errors": [{"code": "TAKEN", "message": "It is taken"}]}}, ("TAKEN", "It is taken")),
+    ],
+)
+def test_an_error_that_graphql_gives_in_the_place_of_data_is_one(data, stated):
+    assert call_of("", json.dumps(GRAPHQL), body({"data": data})) == ("Rota", True, *stated)
+    assert not call_of("", json.dumps({"find": "rota"}), body({"data": data})).is_error, "it is not GraphQL"
+
+
+@pytest.mark.parametrize("data", [{"rota": {"errors": [], "log": OLD}}, {"errors": {"count": 3}}, {"rota": None}, [1]])
+def test_what_data_of_graphql_tells_of_errors_is_none(data):
+    assert not call_of("", json.dumps(GRAPHQL), body({"data": data, "typename": "Error"})).is_error
+
+
 @pytest.mark.parametrize("ids", [("first", "second"), (None, None)], ids=["by its id", "by its place"])
 def test_of_a_batch_the_operation_is_named_that_went_wrong(ids):
     asked = [{**ASKED, "id": name, "method": method} for name, method in zip(ids, ("a.read", "b.lock"), strict=True)]

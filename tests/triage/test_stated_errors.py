@@ -39,6 +39,20 @@ def test_only_a_code_that_forbids_names_a_class(code, cause):
     assert judgement.triage.cause_class == cause
 
 
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("Could not reach the worker. gRPC Error code: UNAVAILABLE", "infra"),
+        ("<_InactiveRpcError: status = StatusCode.DEADLINE_EXCEEDED>", "infra"),
+        ("could not connect to server: Connection refused", "infra"),
+        ("Could not find the rota", "unknown"),
+    ],
+)
+def test_what_the_server_says_that_it_lacks_itself_is_of_its_machines(message, cause):
+    (judgement,) = named(met("one", StatedError(code="PythonError", message=message))).verdict.journeys
+    assert judgement.triage.cause_class == cause
+
+
 def test_the_same_error_of_one_operation_is_one_incident_and_another_is_not():
     stated = StatedError(code="-32000", message="No stock")
     assert incidents(met("one", stated), met("two", stated)) == [["one", "two"]]

@@ -50,6 +50,26 @@ def test_a_complaint_is_said_before_headings_and_of_those_more_than_the_sites_na
     assert 'has link "Place 0"' in explained(missed("page", *LONG, links[0], locator=locator))
 
 
+def test_a_label_or_an_icon_is_not_what_a_page_says():
+    bar = (
+        'link "timeline Overview":',
+        'img "timeline"',
+        "text: Overview",
+        'textbox "Find a rota"',
+        "text: Find a rota",
+    )
+    empty = ("text: Rotas", 'img "search"', "text: No rotas There are none for today.")
+    locator = 'get_by_role("link", name=re.compile(r"^Night"))'
+    assert explained(missed("page", *bar, *empty, locator=locator)) == (
+        'link /^Night/ was not there after 5 s; the page /desk says "No rotas There are none for today.".'
+    )
+    assert 'says "Overview"' in explained(missed("page", *bar, locator=locator)), "there is nothing else"
+    icon = ('img "latest rota"', "text: The rota is being written.")
+    assert 'says "The rota is being written."' in explained(
+        missed("page", *icon, locator='get_by_text("Latest rota of today")')
+    )
+
+
 def test_of_a_chain_what_is_not_there_is_compared_and_not_what_stands_around_it():
     def instead(*outline, within="grid"):
         locator = f'get_by_role("{within}", name="Stock").get_by_role("row", name="Spare radio").get_by_role("button")'

@@ -1,7 +1,7 @@
 """Calls that many operations share an address for: which one is asked for, and an error that the status hides.
 
 Read are JSON-RPC, GraphQL, SOAP, queries and forms with a field such as ``action``, and answers with a field that says
-whether they succeeded.
+whether they succeeded. GraphQL states an error beside the data, or as data: by the type of what came, or in a list.
 """
 
 from __future__ import annotations
@@ -24,10 +24,22 @@ _GRAPHQL = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)")
 _LARGEST = 200_000
 _MOST_FIELDS = 200
 _WIDTH = 200
-_HINTS = (b'"error', b'"success"', b'"ok"', b'"status"', b"Fault")  # most answers hold none, and are not read
+_HINTS = (
+    b'"error',
+    b'rrors"',
+    b'Error"',
+    b'"success"',
+    b'"ok"',
+    b'"status"',
+    b"Fault",
+)  # most answers hold none, and are not read
 _CODES = ("code", "errorCode", "error_code", "type", "name")
 _MESSAGES = ("message", "error_description", "error_message", "msg", "detail", "reason", "description", "title")
 _FAILED = {"error", "fail", "failed", "failure"}
+_OF_GRAPHQL = {"query", "operationName"}
+_IS_ERROR = re.compile(r"(Error|Exception|Failure)$")
+_OR_ERROR = re.compile(r"Or\w*Error$")
+"""Ends the name of a field of GraphQL that holds what was asked for, or why it does not."""
 _FAULT = re.compile(r"<(?:[\w.-]+:)?Fault\b.*?</(?:[\w.-]+:)?Fault>", re.DOTALL)
 _FAULT_CODE = re.compile(r"<(?:[\w.-]+:)?(?:faultcode|Value)\b[^>]*>([^<]+)<")
 _FAULT_TEXT = re.compile(r"<(?:[\w.-]+:)?(?:faultstring|Text)\b[^>]*>([^<]+)<")
@@ -63,9 +75,9 @@ def call_of(url: str, sent: str = "", body: bytes = b"") -> Call:
         ids = {str(part["id"]): part for part in asked if isinstance(part, Mapping) and "id" in part}
         for answer, beside in zip(answered, (*asked, *[None] * len(answered)), strict=False):
             named = ids.get(str(answer.get("id"))) if isinstance(answer, Mapping) else None
-            if (failed := _failed(Call(_operation(named or beside)), answer)).is_error:
+            if (failed := _failed(Call(_operation(named or beside)), answer, named or beside)).is_error:
                 return failed
-    return _failed(call, answered)
+    return _failed(call, answered, asked)
 
 
 def _operation(asked: Any) -> str:
@@ -85,10 +97,12 @@ def _by_fields(fields: str) -> str:
     return ""
 
 
-def _failed(call: Call, answer: Any) -> Call:
+def _failed(call: Call, answer: Any, asked: Any) -> Call:
     if not isinstance(answer, Mapping):
         return call
     errors, error = answer.get("errors"), answer.get("error")
+    if not errors and isinstance(asked, Mapping) and not asked.keys().isdisjoint(_OF_GRAPHQL):
+        errors = [*_as_data(answer.get("data"))][:1]
     if errors and isinstance(errors, (list, dict)):
         return _described(call, errors[0] if isinstance(errors, list) else errors)
     if error and isinstance(error, (list, dict)):
@@ -99,6 +113,20 @@ def _failed(call: Call, answer: Any) -> Call:
     if refused or str(answer.get("status")).casefold() in _FAILED:
         return _stated(call, _first(answer, _CODES), _first(answer, _MESSAGES))
     return call
+
+
+def _as_data(data: Any, *, whole: bool = True) -> Iterator[Any]:
+    """Errors that stand in the place of data, or in a list of what is wrong with what was sent."""
+    fields = data.items() if isinstance(data, Mapping) else ()
+    for name, value in fields:
+        held = value if isinstance(value, Mapping) else {}
+        if (whole or _OR_ERROR.search(name)) and _IS_ERROR.search(str(held.get("__typename"))):
+            yield {"code": held["__typename"], **held}
+        for wrong in (held.get("errors"), held.get("userErrors")) if whole else ():
+            if isinstance(wrong, list) and wrong and isinstance(wrong[0], Mapping):
+                yield wrong[0]
+        for part in value if isinstance(value, list) else [value]:
+            yield from _as_data(part, whole=False)
 
 
 def _described(call: Call, error: Any) -> Call:

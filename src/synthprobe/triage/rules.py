@@ -39,12 +39,13 @@ _UPSTREAM = re.compile(
 )
 # what a server says when something that it needs itself is missing
 _LACKS = re.compile(
-    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to (\w+ ){0,4}connect|could not connect"
-    r"|can('t|not) (connect|contact|reach)|econnrefused|etimedout|too many (connections|clients|open files)"
+    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to (\w+ ){0,4}connect"
+    r"|(can|could)( ?not|n?'t) (connect|contact|reach)|econnrefused|etimedout|too many (connections|clients|open files)"
     r"|pool (is |was )?exhausted|no (free|available) connections?|timeout waiting for (idle|a free)"
     r"|establishing (a |the )?(\w+ )?connection|lost connection to|server has gone away|connection slots are reserved"
     r"|closed the connection unexpectedly|database (system )?is (starting up|shutting down|in recovery)"
     r"|no space left|disk (is )?full|out of memory|cannot allocate memory|insufficient storage"
+    r"|\bgrpc\b.{0,80}\b(unavailable|deadline.exceeded)|statuscode\.(unavailable|deadline_exceeded)"
     r"|read-?only (file system|transaction|database|option|mode|replica)",
     re.IGNORECASE,
 )
@@ -228,7 +229,8 @@ def _stream_silent(f: TriageFacts) -> str:
 
 
 def _lacks_resource(f: TriageFacts) -> str:
-    lacking = (a for a in f.unwanted if a.status == 507 or (a.status >= 500 and _LACKS.search(words_of(f, a))))
+    refusing = (a for a in f.unwanted if a.status >= 500 or a.stated)
+    lacking = (a for a in refusing if a.status == 507 or _LACKS.search(words_of(f, a)))
     found = next(lacking, None)
     return f"The server says what it lacks itself: {refused(f, found)}" if found else ""
 

@@ -54,6 +54,7 @@ SENTENCE = 4
 """Words from which a text of a page is more than the site's name or a link."""
 _BESIDE = 2  # lines of an outline from a control to what is said of it
 _PLAIN = 2  # the rank of a page's words from which they warn of nothing
+_LABEL = 4  # that of words which stand on a link, a button or a field
 
 
 def answered(a: Answer, *, quote: bool = True) -> str:
@@ -105,7 +106,8 @@ def refused(f: TriageFacts, a: Answer) -> str:
 
 def words_of(f: TriageFacts, a: Answer) -> str:
     """What an answer that refuses says: its first words, and those of the page that it is."""
-    return " ".join((a.reason, *(spoken(f) if _is_shown(f, a) else ())))
+    stated = (a.stated.code, a.stated.message) if a.stated else ()
+    return " ".join((a.reason, *stated, *(spoken(f) if _is_shown(f, a) else ())))
 
 
 def _is_shown(f: TriageFacts, a: Answer) -> bool:
@@ -256,7 +258,7 @@ def _instead(f: TriageFacts) -> str:
         if part["name"] and (part["role"] == role or (role == "field" and part["role"] in _FIELDS))
     ]
     texts = [("text", words) for words in spoken(f)]
-    others = [(r, n) for r, n in ((part["role"], part["name"]) for part in there) if n] + texts
+    others = [(r, n) for r, n in ((part["role"], part["name"]) for part in there) if n and r != "img"] + texts
     inexact = role == "text" and "exact=True" not in sought.locator and len(links) == 1
     if name and inexact and any(name.casefold() in words.casefold() for _, words in texts):
         return "; it came later"
@@ -325,6 +327,10 @@ def _first_words(f: TriageFacts) -> list[str]:
     """
     ranked = _ranked(f)
     headings = [words for rank, words in ranked if rank == _PLAIN]
+    if ranked and ranked[0][0] > _PLAIN:  # a sentence says more than a word
+        return [
+            next((words for rank, words in ranked if rank < _LABEL and len(words.split()) >= SENTENCE), ranked[0][1])
+        ]
     if not headings or ranked[0][0] != _PLAIN:
         return _with_text(ranked[0][1], f) if ranked else []
     return headings[:_FEW] if len(headings) > 1 else [words for _, words in ranked[:2]]
@@ -346,12 +352,14 @@ def _ranked(f: TriageFacts) -> list[tuple[int, str]]:
     for page in f.evidence.pages[-1:]:
         found += [(0, words) for words in page.warnings]
         telling = _telling(page, f)
-        for role, words, lines in _sentences(page.outline):
+        rest, labels = _without_labels(page.outline)
+        for role, words, lines in _sentences(rest):
             if role in _WORDS and any(map(str.isalnum, words)):  # an icon's glyph is none
                 is_new = page.unusual is None or not lines.isdisjoint(page.unusual)
                 rank = 0 if is_new and role in _MARKED else 2 if role == "heading" else 3
                 complains = not lines.isdisjoint(telling) or (is_new and _COMPLAINS.search(words))
                 found.append((min(rank, 1) if complains and len(words) <= _QUOTED else rank, words))
+        found += [(_LABEL, words) for words in labels]
     return sorted(found, key=lambda pair: pair[0])
 
 
@@ -368,6 +376,23 @@ def _telling(page: PageSeen, f: TriageFacts) -> set[str]:
     controls = [number for number, line in enumerate(page.outline) if any(sign in line for sign in signs)]
     beside = {line for at in controls for line in page.outline[max(at - _BESIDE, 0) : at + _BESIDE + 1]}
     return beside.intersection(unusual)
+
+
+def _without_labels(outline: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Lines without texts that are the name of what stands before them, or a part of that; and those texts."""
+    rest: list[str] = []
+    labels: list[str] = []
+    control = ""
+    for line in outline:
+        role = line.partition(" ")[0].partition(":")[0]
+        if role == "text" and (words := text_of(line)) and words in control:
+            labels.append(words)
+            continue
+        rest.append(line)
+        named = _NAMED.match(line)
+        if role != "img":
+            control = named["name"] or "" if named and role not in _WORDS else ""
+    return rest, labels
 
 
 def _sentences(outline: Sequence[str]) -> Iterator[tuple[str, str, set[str]]]:
