@@ -299,6 +299,8 @@ def _beyond(text: str, beside: str) -> str:
     if not known or known not in bare:
         return "" if bare in known else text
     before, _, after = text.partition(known)
+    if after[:1].isspace():  # it goes on in the same sentence
+        return text
     after = after.lstrip(" .;,")
     if before.rstrip().endswith(":"):
         before = f"{before.rstrip()[:-1]}."

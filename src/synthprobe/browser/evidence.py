@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from synthprobe.browser.network import (
     pending_requests,
     seen_page,
     started_at,
+    unanswered,
 )
 from synthprobe.browser.recording import ContextRecording, hold_client_traces
 from synthprobe.browser.storage import learn_from_storage
@@ -175,9 +177,10 @@ class BrowserEvidence:
 
     def _take(self, pages: Sequence[Page]) -> None:
         self.place = self._open_pages().index(pages[-1]) if pages else self.place
-        for page in pages:
+        sent, at = [unanswered(page) for page in pages], time.time()
+        for page, waiting in zip(pages, sent, strict=True):
             self.pages += seen_page(page, self._target.base_url)
-            self.pending += pending_requests(page)
+            self.pending += pending_requests(page, waiting, at)
             self.pictures += self._screenshot(page)  # takes seconds where a page still loads
 
     def _close(self, recording: ContextRecording) -> None:

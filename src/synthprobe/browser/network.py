@@ -170,23 +170,33 @@ def _outline(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(line[:_WIDTH] for line in outline if not line.startswith("/url:"))[:_LINES]
 
 
-def pending_requests(page: Page) -> Iterator[NetworkRequest]:
-    """Requests of a page that get no answer, also within the next second; what was just sent is not one."""
+def unanswered(page: Page) -> list[Request]:
+    """Requests of a page that have no answer now."""
     with suppress(Error):
-        sent = [request for request in page.requests() if _is_pending(request)]
-        until = time.monotonic() + _PENDING_S
+        return [request for request in page.requests() if _is_pending(request)]
+    return []
+
+
+def pending_requests(page: Page, sent: Sequence[Request], at: float) -> Iterator[NetworkRequest]:
+    """Of requests without an answer ``at`` a time, in seconds since 1970, those that were not just sent then.
+
+    What was just sent is answered within the next second.
+    """
+    until = time.monotonic() + _PENDING_S
+    with suppress(Error):
         while any(map(_is_pending, sent)) and time.monotonic() < until:
             page.wait_for_timeout(50)
-        for request in sent:
-            if _is_pending(request):
-                yield NetworkRequest(
-                    method=request.method,
-                    url=request.url,
-                    status=0,
-                    duration_ms=0.0,
-                    resource_type=request.resource_type,
-                    error="no answer when the journey broke",
-                )
+    for request in sent:
+        began = request.timing["startTime"] / 1000  # 0 until it is answered
+        if request.existing_response is None or 0 < began < at - _PENDING_S:
+            yield NetworkRequest(
+                method=request.method,
+                url=request.url,
+                status=0,
+                duration_ms=0.0,
+                resource_type=request.resource_type,
+                error="no answer when the journey broke",
+            )
 
 
 def late_requests(page: Page, describe: Callable[[Mapping[str, str]], AnswerSource]) -> Iterator[NetworkRequest]:

@@ -99,8 +99,7 @@ def _unreachable(f: TriageFacts) -> str:
 def _never_answered(f: TriageFacts) -> str:
     refusal = f.finding.refusal
     if refusal is not None and refusal.kind == "deadline" and f.kind == "deadline":
-        where = path_of(refusal.url) or "/"
-        return f"{refusal.method} {where} was not answered within {refusal.within_s:g} s ({refusal.phase or 'answer'})."
+        return f"{refusal.method} {path_of(refusal.url) or '/'} was not answered."
     if f.kind not in {"timeout", "deadline", "unresponsive", "expectation"}:
         return ""
     waited_for = {"document", "script"} if f.kind != "expectation" or f.finding.sought else set[str]()

@@ -317,7 +317,8 @@ def _requests(
 
 def _seen_anywhere(a: Answer, facts: TriageFacts) -> Iterator[str]:
     """What is the same whatever was asked for."""
-    if a.status < 400 and not a.stated and a.duration_ms >= _IN_VAIN_MS:
+    waited_for = a.resource == "document" and not a.status and not a.reason  # until the journey gave it up
+    if a.status < 400 and not a.stated and (a.duration_ms >= _IN_VAIN_MS or waited_for):
         yield _SLOW  # a page is not told of a 504 that does not say who may read it
     if _NOT_CONNECTED.match(a.reason):
         yield _NO_WAY.format(host_of(f"http://{a.host}" if a.host else facts.site))
