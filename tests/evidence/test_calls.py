@@ -109,6 +109,15 @@ def test_of_a_batch_the_operation_is_named_that_went_wrong(ids):
         ("http://t/list?transaction=x&action=17&op=a%20b&do=%3Cb%3E", "", ""),
         ("http://t/list?action=" + "a" * 60, "", ""),
         ("http://t/notes", json.dumps({"action": "save"}), ""),
+        (
+            "http://t/graphql",
+            json.dumps({"query": "query Rota($day: Date!) { rotaOrError(day: $day) { id } }"}),
+            "Rota",
+        ),
+        ("http://t/graphql", json.dumps({"query": "query ($day: Date!) {\n  rota(day: $day) { id } }"}), "rota"),
+        ("http://t/graphql", json.dumps({"query": "mutation { saved: saveRota { id } }"}), "saveRota"),
+        ("http://t/graphql", json.dumps({"query": "{ posts { id } }"}), "posts"),
+        ("http://t/search", json.dumps({"query": "radio posts"}), ""),
     ],
 )
 def test_what_a_front_controller_is_told_to_do_is_the_operation(url, sent, operation):

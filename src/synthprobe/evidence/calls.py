@@ -19,7 +19,11 @@ _OPERATION = re.compile(r"[A-Za-z_][\w./:-]{0,99}")
 _NAMES_IT = re.compile(r"_?(?:action|task|do|op|cmd|command|controller|route)")
 """Fields of a query or a form by which a front controller is told what to do."""
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z_/-]{0,39}")
-_GRAPHQL = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)")
+_GRAPHQL = re.compile(
+    r"\s*(?:(?:query|mutation|subscription)\s+(?P<name>\w+)"
+    r"|(?:query|mutation|subscription)?\s*(?:\([^)]*\)\s*)?\{\s*(?:\w+\s*:\s*)?(?P<field>\w+))"
+)
+"""An operation's name; without one the first field that it asks for."""
 
 _LARGEST = 200_000
 _MOST_FIELDS = 200
@@ -85,7 +89,11 @@ def _operation(asked: Any) -> str:
     if not isinstance(asked, Mapping):
         return ""
     query = _GRAPHQL.match(str(asked.get("query", "")))
-    named = asked.get("method") if "params" in asked else asked.get("operationName") or (query and query[1])
+    named = (
+        asked.get("method")
+        if "params" in asked
+        else asked.get("operationName") or (query and (query["name"] or query["field"]))
+    )
     return named if isinstance(named, str) and _OPERATION.fullmatch(named) else ""
 
 
