@@ -299,7 +299,7 @@ def _beyond(text: str, beside: str) -> str:
     if not known or known not in bare:
         return "" if bare in known else text
     before, _, after = text.partition(known)
-    if after[:1].isspace():  # it goes on in the same sentence
+    if after[:1].isspace() or before.rstrip()[-1:] not in {"", ".", ":", ";"}:  # it is a part of a sentence
         return text
     after = after.lstrip(" .;,")
     if before.rstrip().endswith(":"):

@@ -87,6 +87,8 @@ def test_many_journeys_of_which_the_same_is_to_be_told_are_told_once_with_their_
         (SEEN[: len(SEEN) // 2], "", ""),
         (f"{SEEN}.", f"A record is gone. {SEEN}.", "May be data: A record is gone."),
         (f"{SEEN}.", f"{SEEN}.", "May be data."),
+        (f'It was answered 200 ("{SEEN}").', "", f'It was answered 200 ("{SEEN}").'),
+        (f"{SEEN} within 10 s.", "", f"{SEEN} within 10 s."),
     ],
 )
 def test_a_cause_says_only_what_the_failure_beside_it_does_not(why: str, candidate_why: str, left: str) -> None:

@@ -9,6 +9,7 @@ from synthprobe.records.evidence import Answer, Facts, PageSeen
 from synthprobe.records.finding import Contradiction, Finding, Refusal, Sought
 from synthprobe.records.result import Degradation, Failure, Run, Step
 from synthprobe.records.verdict import Verdict
+from synthprobe.words import explanation
 
 RUN = Run(id="r", target="t", base_url="http://t", slot=0, started_at=NOW)
 EXCUSE = "<html><title>Sorry</title><h1>We are having a moment</h1></html>"
@@ -98,6 +99,29 @@ def test_a_page_that_shows_a_gateways_status_is_as_what_was_answered_so():
     page = missed("page", 'heading "504 Gateway Time-out" [level=1]', "separator", "text: nginx/1.22.1")
     assert incidents(page, refused("api", "GET", "/rows", 504)) == [["api", "page"]]
     assert incidents(page, refused("api", "GET", "/rows", 404)) == [["api"], ["page"]]
+
+
+def test_what_waits_for_its_page_in_vain_hangs_with_the_calls_that_do():
+    def waits(name, path, answer):
+        timeout = Failure(
+            kind="timeout", ours=False, message="Page.goto: Timeout 10000ms exceeded.", detail="", step=""
+        )
+        facts = Facts(answers=(Answer(by="page", method="GET", path=path, step="", resource="document", **answer),))
+        return verdict_of(name, failure=timeout, facts=facts, cause=timeout.message)
+
+    board, desk = (waits(path, f"/{path}", {"status": 0}) for path in ("board", "desk"))
+    lost = Refusal(kind="deadline", method="POST", url="http://t/call", phase="answer", within_s=10.0)
+    deadline = Failure(kind="deadline", ours=False, message="late", detail="", step="", finding=Finding(refusal=lost))
+    call = Answer(by="api", method="POST", path="/call", status=0, step="", operation="Rota", duration_ms=10_000.0)
+    api = verdict_of("call", failure=deadline, facts=Facts(answers=(call,)), cause="late")
+    assert incidents(board, desk, api) == [["board", "call", "desk"]]
+    (alone,) = named(board).verdict.journeys
+    assert "Timeout" not in explanation(alone.triage)
+    (alone,) = named(api).verdict.journeys
+    assert explanation(alone.triage).count("POST /call#Rota was not answered") == 1
+    assert explanation(alone.triage).count("POST /call") == 1
+    broken = waits("rota", "/rota", {"status": 0, "reason": "net::ERR_EMPTY_RESPONSE"})
+    assert incidents(board, broken) == [["board"], ["rota"]]
 
 
 def test_what_is_refused_of_one_record_and_of_all_is_refused_in_one_place():

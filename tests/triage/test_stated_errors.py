@@ -1,11 +1,13 @@
 """An error that an answer of status 200 states: how it is said, which class it may name, and what it joins."""
 
 import pytest
+from msgspec.structs import replace
 from test_page_and_api import incidents, named, refused, step
 from verdicts import verdict_of
 
 from synthprobe.records.evidence import StatedError
 from synthprobe.records.result import Failure
+from synthprobe.words import explanation
 
 
 def met(name, stated, *, ours=False, operation="stock.read"):
@@ -18,6 +20,16 @@ def met(name, stated, *, ours=False, operation="stock.read"):
     return verdict_of(
         name, step("work", "failed"), outcome=outcome, failure=failure, facts=facts, cause="assert 0 == 5"
     )
+
+
+def test_its_words_are_told_once_and_whole_beside_a_message_that_is_the_same():
+    journey = met("one", StatedError(code="RotaNotFoundError", message="No rota of today"))
+    (result,) = journey.results
+    failure = replace(result.failure, message="No rota of today")
+    journey = replace(journey, results=(replace(result, failure=failure),), cause="No rota of today")
+    (judgement,) = named(journey).verdict.journeys
+    sentence = 'POST /rpc#stock.read was answered 200 with the error RotaNotFoundError ("No rota of today").'
+    assert explanation(judgement.triage, judgement.cause) == sentence
 
 
 @pytest.mark.parametrize("ours", [False, True], ids=["an expectation", "the journey's own error"])

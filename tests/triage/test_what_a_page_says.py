@@ -64,6 +64,8 @@ def test_a_label_or_an_icon_is_not_what_a_page_says():
         'link /^Night/ was not there after 5 s; the page /desk says "No rotas There are none for today.".'
     )
     assert 'says "Overview"' in explained(missed("page", *bar, locator=locator)), "there is nothing else"
+    link = ('link "Read more about the rota":', "text: Read more about the rota")
+    assert 'says "Rotas"' in explained(missed("page", *link, 'img "search"', "text: Rotas", locator=locator))
     icon = ('img "latest rota"', "text: The rota is being written.")
     assert 'says "The rota is being written."' in explained(
         missed("page", *icon, locator='get_by_text("Latest rota of today")')

@@ -99,7 +99,8 @@ def _unreachable(f: TriageFacts) -> str:
 def _never_answered(f: TriageFacts) -> str:
     refusal = f.finding.refusal
     if refusal is not None and refusal.kind == "deadline" and f.kind == "deadline":
-        return f"{refusal.method} {path_of(refusal.url) or '/'} was not answered."
+        asked = next((a for a in f.unwanted if not a.status and (a.method, a.path or "/") == f.asked), None)
+        return f"{answered(asked)}." if asked else f"{refusal.method} {path_of(refusal.url) or '/'} was not answered."
     if f.kind not in {"timeout", "deadline", "unresponsive", "expectation"}:
         return ""
     waited_for = {"document", "script"} if f.kind != "expectation" or f.finding.sought else set[str]()

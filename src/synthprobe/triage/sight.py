@@ -202,8 +202,15 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         is_told = any(a.resource == "document" for a in refusals(f))
         shown = _quoted(f) if f.kind == "timeout" and not is_told else ""
         message = _bare(first_line(f.message, f.finding)).rstrip(".: ")
-        if not any(a.reason and a.reason in message for a in refusals(f)):
+        waited = f.kind == "timeout" and not shown
+        if not any(_is_in(a, message) or (waited and not a.status) for a in refusals(f)):
             yield f"{message}; the page {f.evidence.pages[-1].place} says {shown}." if shown else f"{message}."
+
+
+def _is_in(a: Answer, message: str) -> bool:
+    """Whether a message says what an answer does."""
+    words = a.stated.message if a.stated else a.reason
+    return bool(words) and words in message
 
 
 def _warned_beside(f: TriageFacts) -> Iterator[str]:
