@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import reduce
 
 import pytest
 
@@ -87,7 +88,12 @@ def test_an_error_that_graphql_gives_in_the_place_of_data_is_one(data, stated):
     assert not call_of("", json.dumps({"find": "rota"}), body({"data": data})).is_error, "it is not GraphQL"
 
 
-@pytest.mark.parametrize("data", [{"rota": {"errors": [], "log": OLD}}, {"errors": {"count": 3}}, {"rota": None}, [1]])
+DEEP = reduce(lambda inner, _: {"of": inner}, range(400), MISSING)
+
+
+@pytest.mark.parametrize(
+    "data", [{"rota": {"errors": [], "log": OLD}}, {"errors": {"count": 3}}, {"rota": None}, [1], {"rota": DEEP}]
+)
 def test_what_data_of_graphql_tells_of_errors_is_none(data):
     assert not call_of("", json.dumps(GRAPHQL), body({"data": data, "typename": "Error"})).is_error
 

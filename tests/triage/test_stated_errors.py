@@ -58,6 +58,8 @@ def test_only_a_code_that_forbids_names_a_class(code, cause):
         ("<_InactiveRpcError: status = StatusCode.DEADLINE_EXCEEDED>", "infra"),
         ("could not connect to server: Connection refused", "infra"),
         ("Could not find the rota", "unknown"),
+        ("You cannot contact this post", "unknown"),
+        ("The rota is in read-only mode", "unknown"),
     ],
 )
 def test_what_the_server_says_that_it_lacks_itself_is_of_its_machines(message, cause):

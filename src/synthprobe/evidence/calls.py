@@ -27,16 +27,10 @@ _GRAPHQL = re.compile(
 
 _LARGEST = 200_000
 _MOST_FIELDS = 200
+_DEEPEST = 10
 _WIDTH = 200
-_HINTS = (
-    b'"error',
-    b'rrors"',
-    b'Error"',
-    b'"success"',
-    b'"ok"',
-    b'"status"',
-    b"Fault",
-)  # most answers hold none, and are not read
+_HINTS = (b'"error', b'rrors"', b'Error"', b'"success"', b'"ok"', b'"status"', b"Fault")
+"""Most answers hold none, and are not read."""
 _CODES = ("code", "errorCode", "error_code", "type", "name")
 _MESSAGES = ("message", "error_description", "error_message", "msg", "detail", "reason", "description", "title")
 _FAILED = {"error", "fail", "failed", "failure"}
@@ -89,11 +83,8 @@ def _operation(asked: Any) -> str:
     if not isinstance(asked, Mapping):
         return ""
     query = _GRAPHQL.match(str(asked.get("query", "")))
-    named = (
-        asked.get("method")
-        if "params" in asked
-        else asked.get("operationName") or (query and (query["name"] or query["field"]))
-    )
+    by_query = query and (query["name"] or query["field"])
+    named = asked.get("method") if "params" in asked else asked.get("operationName") or by_query
     return named if isinstance(named, str) and _OPERATION.fullmatch(named) else ""
 
 
@@ -110,7 +101,7 @@ def _failed(call: Call, answer: Any, asked: Any) -> Call:
         return call
     errors, error = answer.get("errors"), answer.get("error")
     if not errors and isinstance(asked, Mapping) and not asked.keys().isdisjoint(_OF_GRAPHQL):
-        errors = [*_as_data(answer.get("data"))][:1]
+        errors = next(_as_data(answer.get("data")), None)
     if errors and isinstance(errors, (list, dict)):
         return _described(call, errors[0] if isinstance(errors, list) else errors)
     if error and isinstance(error, (list, dict)):
@@ -123,18 +114,18 @@ def _failed(call: Call, answer: Any, asked: Any) -> Call:
     return call
 
 
-def _as_data(data: Any, *, whole: bool = True) -> Iterator[Any]:
+def _as_data(data: Any, depth: int = 0) -> Iterator[Any]:
     """Errors that stand in the place of data, or in a list of what is wrong with what was sent."""
-    fields = data.items() if isinstance(data, Mapping) else ()
+    fields = data.items() if isinstance(data, Mapping) and depth < _DEEPEST else ()
     for name, value in fields:
         held = value if isinstance(value, Mapping) else {}
-        if (whole or _OR_ERROR.search(name)) and _IS_ERROR.search(str(held.get("__typename"))):
+        if (not depth or _OR_ERROR.search(name)) and _IS_ERROR.search(str(held.get("__typename"))):
             yield {"code": held["__typename"], **held}
-        for wrong in (held.get("errors"), held.get("userErrors")) if whole else ():
+        for wrong in (held.get("errors"), held.get("userErrors")) if not depth else ():
             if isinstance(wrong, list) and wrong and isinstance(wrong[0], Mapping):
                 yield wrong[0]
         for part in value if isinstance(value, list) else [value]:
-            yield from _as_data(part, whole=False)
+            yield from _as_data(part, depth + 1)
 
 
 def _described(call: Call, error: Any) -> Call:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from synthprobe.records.address import path_of
+from synthprobe.records.evidence import Answer
 from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
@@ -39,14 +40,19 @@ _UPSTREAM = re.compile(
 )
 # what a server says when something that it needs itself is missing
 _LACKS = re.compile(
-    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to (\w+ ){0,4}connect"
-    r"|(can|could)( ?not|n?'t) (connect|contact|reach)|econnrefused|etimedout|too many (connections|clients|open files)"
+    r"connection (to \S+ )?(was )?(refused|reset|timed out)|econnrefused|etimedout"
+    r"|too many (connections|clients|open files)"
     r"|pool (is |was )?exhausted|no (free|available) connections?|timeout waiting for (idle|a free)"
     r"|establishing (a |the )?(\w+ )?connection|lost connection to|server has gone away|connection slots are reserved"
     r"|closed the connection unexpectedly|database (system )?is (starting up|shutting down|in recovery)"
     r"|no space left|disk (is )?full|out of memory|cannot allocate memory|insufficient storage"
     r"|\bgrpc\b.{0,80}\b(unavailable|deadline.exceeded)|statuscode\.(unavailable|deadline_exceeded)"
-    r"|read-?only (file system|transaction|database|option|mode|replica)",
+    r"|read-?only (file system|transaction|database|replica)",
+    re.IGNORECASE,
+)
+# what a server may also say to a user, of the user's own affairs
+_CANNOT = re.compile(
+    r"(unable|failed) to (\w+ ){0,4}connect|(can|could)( ?not|n?'t) (connect|contact|reach)|read-?only (option|mode)",
     re.IGNORECASE,
 )
 # what somebody may use no more: whoever says so was reached
@@ -164,7 +170,7 @@ def _answered_in_kind(f: TriageFacts) -> bool:
     if f.is_absent and any(a.by == "page" and a.status != 404 for a in refusals(f)):
         return False  # what the page would show did not come
     words = " ".join(complaints(f) if f.is_absent else quoted_complaints(f))
-    if _LACKS.search(words) or (NO_RIGHT.search(words) and f.checks != "grant"):
+    if _LACKS.search(words) or _CANNOT.search(words) or (NO_RIGHT.search(words) and f.checks != "grant"):
         return False  # who is refused it in words knows nothing of it
     found = f.finding.contradiction
     if found is None:
@@ -229,10 +235,13 @@ def _stream_silent(f: TriageFacts) -> str:
 
 
 def _lacks_resource(f: TriageFacts) -> str:
-    refusing = (a for a in f.unwanted if a.status >= 500 or a.stated)
-    lacking = (a for a in refusing if a.status == 507 or _LACKS.search(words_of(f, a)))
-    found = next(lacking, None)
+    found = next((a for a in f.unwanted if a.status == 507 or _says_it_lacks(words_of(f, a), a)), None)
     return f"The server says what it lacks itself: {refused(f, found)}" if found else ""
+
+
+def _says_it_lacks(words: str, a: Answer) -> bool:
+    plainly = (a.status >= 500 or a.stated) and _LACKS.search(words)
+    return bool(plainly or (a.status >= 500 and _CANNOT.search(words)))
 
 
 def _server_error(f: TriageFacts) -> str:

@@ -317,7 +317,7 @@ def _requests(
 
 def _seen_anywhere(a: Answer, facts: TriageFacts) -> Iterator[str]:
     """What is the same whatever was asked for."""
-    waited_for = a.resource == "document" and not a.status and not a.reason  # until the journey gave it up
+    waited_for = a.resource == "document" and not (a.status or a.reason or a.host)  # until the journey gave it up
     if a.status < 400 and not a.stated and (a.duration_ms >= _IN_VAIN_MS or waited_for):
         yield _SLOW  # a page is not told of a 504 that does not say who may read it
     if _NOT_CONNECTED.match(a.reason):

@@ -335,9 +335,8 @@ def _first_words(f: TriageFacts) -> list[str]:
     ranked = _ranked(f)
     headings = [words for rank, words in ranked if rank == _PLAIN]
     if ranked and ranked[0][0] > _PLAIN:  # a sentence says more than a word
-        return [
-            next((words for rank, words in ranked if rank < _LABEL and len(words.split()) >= SENTENCE), ranked[0][1])
-        ]
+        sentences = (words for rank, words in ranked if rank < _LABEL and len(words.split()) >= SENTENCE)
+        return [next(sentences, ranked[0][1])]
     if not headings or ranked[0][0] != _PLAIN:
         return _with_text(ranked[0][1], f) if ranked else []
     return headings[:_FEW] if len(headings) > 1 else [words for _, words in ranked[:2]]
