@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 from itertools import takewhile
 
 from msgspec import Struct
@@ -87,7 +88,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     asked_target: bool = True
 
 
-class TriageFacts(Struct, frozen=True, kw_only=True):
+class TriageFacts(Struct, frozen=True, kw_only=True, dict=True):
     """All that triage reads of one journey's failure."""
 
     outcome: Outcome
@@ -114,7 +115,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     begins: bool = False
     site: str = ""
 
-    @property
+    @cached_property
     def witnesses(self) -> tuple[Peer, ...]:
         """The other journeys that tell whether the target answers: one that passes without it does not."""
         return tuple(peer for peer in self.peers if peer.asked_target or peer.outcome != "passed")
@@ -133,7 +134,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
             return ""
         return wait.reason if wait else self.message
 
-    @property
+    @cached_property
     def nodes(self) -> tuple[NodeCount, ...]:
         """How each node answered, over all journeys of the run that did not pass."""
         count: dict[str, list[int]] = {}
@@ -148,7 +149,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         alike = sum(peer.is_refused_a_change for peer in self.peers)
         return _refuses_change(a) and alike >= MANY - 1 and not any(peer.has_changed for peer in self.peers)
 
-    @property
+    @cached_property
     def slow(self) -> tuple[Answer, ...]:
         """Answers that took long, slowest first."""
         return tuple(sorted(filter(_is_slow, self.evidence.answers), key=lambda answer: -answer.duration_ms))
@@ -176,7 +177,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         """Uncaught errors of a page that may be why: none beside a contradicted answer, or where it was slow."""
         return () if self.asked or self.only_slow else self.evidence.page_errors
 
-    @property
+    @cached_property
     def unwanted(self) -> list[Answer]:
         """Answers that may be why it broke.
 
@@ -201,7 +202,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
             or (a.status >= 400 and (a.resource == "script" or (is_change(a) and a.resource in _PAGE_BREAKS)))
         )
 
-    @property
+    @cached_property
     def page_that_never_came(self) -> Answer | None:
         """The last page that was asked for, in whatever step, where it gave no answer and nothing is shown instead."""
         last = next((a for a in reversed(self.evidence.answers) if a.resource == "document"), None)
@@ -209,7 +210,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         is_empty = any(not any(map(text_of, page.outline)) for page in self.evidence.pages[-1:])
         return last if is_lost and is_empty else None
 
-    @property
+    @cached_property
     def asked(self) -> tuple[str, str] | None:
         """The request that the failure itself names: it got another answer than expected, or none that is whole."""
         named = self.finding.contradiction or self.finding.refusal
@@ -223,7 +224,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
             return False
         return not is_at(refusal.url, self.site) if refusal.url else self.kind == "request"
 
-    @property
+    @cached_property
     def led_away(self) -> Answer | None:
         """The answer by which the target led to the address that gave none, so that it was reached itself."""
         refusal = self.finding.refusal
@@ -231,7 +232,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         led = (a for a in reversed(self.evidence.answers) if self.is_here(a) and 300 <= a.status < 400)
         return next((a for a in led if a.by == "page" and a.path == path), None)
 
-    @property
+    @cached_property
     def log_ins(self) -> list[Answer]:
         """Where a password was sent, in the order of time."""
         return [a for a in self.evidence.answers if a.credentials == "password"]
