@@ -67,8 +67,8 @@ setup: .venv/.installed .venv/.tools ## environment, browser and Allure
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "synthprobe needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; .ci/install-venv; $(PYTHON) -m venv .venv; }
-	@awk '/^[^ #]/ {is_uv = /^uv==/} is_uv' requirements.lock > .venv/uv.lock
-	$(PIP) --require-hashes -r .venv/uv.lock
+	@awk '/^[^ #]/ {is_uv = /^uv==/} is_uv' requirements.lock > .venv/uv.txt
+	$(PIP) --require-hashes -r .venv/uv.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements.lock || \
 	  $(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-build-isolation --editable .

@@ -21,9 +21,7 @@ _GOT = 160
 _BESIDE = 2
 _WHICH = r"(?:\.(?:first|last|nth\(-?\d+\)))?$"
 _PATTERN = r"""re\.compile\(r?"(?P<pattern>(?:[^"\\]|\\.)*)"[^()]*\)"""
-_LOCATOR = re.compile(
-    rf"""^get_by_(\w+)\((?:"(?P<first>[^"]*)"|{_PATTERN})(?:, name="(?P<name>[^"]*)")?[^()]*\){_WHICH}"""
-)
+_LOCATOR = re.compile(rf"""^get_by_(\w+)\("(?P<first>[^"]*)"(?:, name="(?P<name>[^"]*)")?[^()]*\){_WHICH}""")
 _BY_PATTERN = re.compile(rf"""^get_by_(\w+)\((?:"(?P<role>\w+)", name=)?{_PATTERN}[^()]*\){_WHICH}""")
 _KINDS = {
     "label": "field",

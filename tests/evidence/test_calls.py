@@ -88,7 +88,7 @@ def test_an_error_that_graphql_gives_in_the_place_of_data_is_one(data, stated):
     assert not call_of("", json.dumps({"find": "rota"}), body({"data": data})).is_error, "it is not GraphQL"
 
 
-DEEP = reduce(lambda inner, _: {"of": inner}, range(400), MISSING)
+DEEP = reduce(lambda inner, _: {"rotaOrError": inner}, range(12), MISSING)
 
 
 @pytest.mark.parametrize(
