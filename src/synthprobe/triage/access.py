@@ -10,7 +10,8 @@ import re
 from synthprobe.records.evidence import Answer
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.log_in_words import OF_ACCOUNT, OF_LOG_IN
-from synthprobe.triage.sight import answered, refused, shown_words
+from synthprobe.triage.page_words import shown_words
+from synthprobe.triage.sight import answered, refused
 
 _REFUSED = {400, 401, 403, 422, 423}
 _DENIED = re.compile(r"403|forbidden|(access|permission)_denied", re.IGNORECASE)

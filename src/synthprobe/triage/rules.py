@@ -14,17 +14,15 @@ from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
 from synthprobe.triage.facts import GATEWAYS, NOT_REACHED, TriageFacts
+from synthprobe.triage.page_words import NO_RIGHT, complaints, quoted_complaints
 from synthprobe.triage.shown import phrase
 from synthprobe.triage.sight import (
     LOOP,
-    NO_RIGHT,
     answered,
     asset,
-    complaints,
     is_blocked,
     known,
     missing_assets,
-    quoted_complaints,
     refusals,
     refused,
     words_of,
@@ -235,13 +233,15 @@ def _stream_silent(f: TriageFacts) -> str:
 
 
 def _lacks_resource(f: TriageFacts) -> str:
-    found = next((a for a in f.unwanted if a.status == 507 or _says_it_lacks(words_of(f, a), a)), None)
+    found = next((a for a in f.unwanted if a.status == 507 or _says_it_lacks(f, a)), None)
     return f"The server says what it lacks itself: {refused(f, found)}" if found else ""
 
 
-def _says_it_lacks(words: str, a: Answer) -> bool:
-    plainly = (a.status >= 500 or a.stated) and _LACKS.search(words)
-    return bool(plainly or (a.status >= 500 and _CANNOT.search(words)))
+def _says_it_lacks(f: TriageFacts, a: Answer) -> bool:
+    if a.status < 500 and not a.stated:
+        return False
+    words = words_of(f, a)
+    return bool(_LACKS.search(words) or (a.status >= 500 and _CANNOT.search(words)))
 
 
 def _server_error(f: TriageFacts) -> str:

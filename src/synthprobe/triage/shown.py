@@ -12,8 +12,8 @@ from synthprobe.records.evidence import Answer, text_of
 from synthprobe.records.plain_text import without_markup
 from synthprobe.triage.facts import TriageFacts, is_change
 from synthprobe.triage.fingerprint import normalise
+from synthprobe.triage.page_words import SENTENCE, complaints, quoted_complaints, spoken
 from synthprobe.triage.places import collection
-from synthprobe.triage.sight import SENTENCE, complaints, quoted_complaints, spoken
 from synthprobe.words import element, named
 
 _GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")

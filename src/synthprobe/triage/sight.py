@@ -5,39 +5,34 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
 
 from synthprobe.records.evidence import Answer, PageSeen, text_of
-from synthprobe.records.plain_text import without_markup
 from synthprobe.targets.addresses import origin_of
 from synthprobe.triage.facts import Peer, TriageFacts, is_change, is_not_opened
 from synthprobe.triage.fingerprint import is_bare
 from synthprobe.triage.log_in_words import OF_ACCOUNT, OF_LOG_IN
-from synthprobe.words import contradiction, cut_to, element, first_line, looked_for, shown_ms
+from synthprobe.triage.page_words import (
+    FEW,
+    NAMED,
+    QUOTED,
+    SENTENCE,
+    WORDS,
+    bare,
+    complaints,
+    in_quotes,
+    quoted,
+    sentences,
+    spoken,
+    with_text,
+)
+from synthprobe.words import contradiction, element, first_line, looked_for, shown_ms
 
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
-_NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
-_WORDS = {"alert", "status", "heading", "paragraph", "text", "strong", "listitem", "dialog"}
-_MARKED = {"alert", "dialog", "status"}
-_PIECES = {"text", "strong", "emphasis", "code"}
-"""What a sentence falls into, of which a part is set off."""
 _FIELDS = {"textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider", "checkbox", "radio", "switch"}
 _FORBIDS = ("csp", "mixed-content", "corp-", "coep-", "coop-")
 """What a browser calls its reasons: the site's Content-Security-Policy, HTTP in HTTPS, isolation of origins."""
-_COMPLAINS = re.compile(
-    r"\b(can(no|'|’)?t|can not|could ?n[o'’]t|unable|must|invalid|required|missing|denied|forbidden|fail(s|ed)|wrong"
-    r"|expired|exceed(s|ed)|locked|refused|unavailable"
-    r"|not (be|found|allowed|authori[sz]ed|permitted|available|valid))\b",
-    re.IGNORECASE,
-)
-"""English words of a complaint: the weakest sign, and none of a line that stands there when the page is well, too."""
-
-NO_RIGHT = re.compile(r"\b(denied|forbidden|not (allowed|authori[sz]ed|permitted))\b", re.IGNORECASE)
-"""English words by which somebody may not do or see something."""
-
 _LINK = re.compile(r"(?<=\))\.(?=get_by_|locator\()")
 """What stands between two locators of a chain, of which each is looked for in the one before."""
-_IN_QUOTES = re.compile(r"""(['"])(.+?)(?<!\\)\1""")
 _NO_ANSWER = {
     "refused": "refused the connection",
     "dns": "has a name that could not be resolved",
@@ -47,14 +42,7 @@ _NO_ANSWER = {
 }
 _NOT_WHOLE = "gave no whole answer"
 LOOP = "net::ERR_TOO_MANY_REDIRECTS"
-_QUOTED = 120
 _LIKE, _LIKE_OTHERS = 0.5, 0.8
-_FEW = 3
-SENTENCE = 4
-"""Words from which a text of a page is more than the site's name or a link."""
-_BESIDE = 2  # lines of an outline from a control to what is said of it
-_PLAIN = 2  # the rank of a page's words from which they warn of nothing
-_LABEL = 4  # that of words which stand on a link, a button or a field
 
 
 def answered(a: Answer, *, quote: bool = True) -> str:
@@ -70,13 +58,13 @@ def answered(a: Answer, *, quote: bool = True) -> str:
         return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was not answered"
     if a.stated:
         named = f"the error {a.stated.code}" if a.stated.code else "an error"
-        words = f' ("{_bare(a.stated.message)}")' if quote and a.stated.message else ""
+        words = f' ("{bare(a.stated.message)}")' if quote and a.stated.message else ""
         return f"{where} was answered {a.status} with {named}{words}"
     if a.status < 400 and a.reason:
         how = f" ({a.reason})" if a.reason.startswith("net::") else ""
         return f"{where} was answered {a.status} and could not be read whole{how}"
     quotation = (
-        f' ("{_bare(a.reason)}")' if quote and a.reason and a.status >= 400 and not a.reason.startswith("net::") else ""
+        f' ("{bare(a.reason)}")' if quote and a.reason and a.status >= 400 and not a.reason.startswith("net::") else ""
     )
     return f"{where} was answered {a.status}{quotation}"
 
@@ -94,13 +82,13 @@ def refused(f: TriageFacts, a: Answer) -> str:
             return f"{led}, and so on without end."
         return f"{led}, and the address that it leads to gave no answer ({a.reason})."
     if f.finding.refusal and f.finding.refusal.kind == "protocol" and (a.method, a.path or "/") == f.asked:
-        why = f" ({_bare(f.finding.refusal.reason)})" if f.finding.refusal.reason else ""
+        why = f" ({bare(f.finding.refusal.reason)})" if f.finding.refusal.reason else ""
         if not a.status:
             return f"{a.method} {a.host}{a.place}: the connection broke before the answer was complete{why}."
         return f"{a.method} {a.host}{a.place} was answered {a.status} and could not be read whole{why}."
     if a.status >= 400 and f.finding.refusal and (a.method, a.path or "/") == f.asked:
         return f"{answered(a, quote=False)} and could not be read whole."
-    words = _quoted(f) if _is_shown(f, a) else ""
+    words = quoted(f) if _is_shown(f, a) else ""
     return f"{answered(a)}, and the page {f.evidence.pages[-1].place} says {words}." if words else f"{answered(a)}."
 
 
@@ -114,12 +102,6 @@ def _is_shown(f: TriageFacts, a: Answer) -> bool:
     """Whether an answer is the page that was seen when the journey broke."""
     shown = [page.path.partition("#")[0] for page in f.evidence.pages[-1:]]
     return a.resource == "document" and bool(a.status) and (a.path or "/") in shown
-
-
-def _bare(text: str) -> str:
-    return cut_to(
-        _QUOTED, "".join(filter(str.isprintable, without_markup(text))).strip()
-    )  # signs of an icon font are none
 
 
 def missing_assets(f: TriageFacts) -> list[Answer]:
@@ -146,11 +128,6 @@ def took(a: Answer, f: TriageFacts) -> str:
     return f"{a.method} {a.place} took {shown_ms(a.duration_ms)}{whole}{spent}."
 
 
-def shown_words(f: TriageFacts, like: re.Pattern[str]) -> str:
-    """Words of a page that fit a pattern."""
-    return next((words for words in spoken(f) if like.search(words)), "")
-
-
 def known(f: TriageFacts) -> str:
     """What was seen, where nothing says which class it is."""
     return " ".join(dict.fromkeys(_sights(f)))
@@ -159,7 +136,7 @@ def known(f: TriageFacts) -> str:
 def _sights(f: TriageFacts) -> Iterator[str]:
     yield from _element(f)
     for dialog in f.evidence.dialogs:
-        text = f': "{_bare(dialog.text)}"' if dialog.text else ""
+        text = f': "{bare(dialog.text)}"' if dialog.text else ""
         yield f"The page opened a dialog ({dialog.kind}){text}."
     here = [*filter(f.is_here, f.evidence.answers)] or f.evidence.answers  # the whole journey may be what was slow
     slowest = max(here, key=lambda a: a.duration_ms, default=None)
@@ -171,7 +148,7 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         yield f.finding.refusal.certificate
         return
     if f.is_elsewhere and f.finding.refusal:
-        where = origin_of(f.finding.refusal.url) or _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
+        where = origin_of(f.finding.refusal.url) or bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
         yield f"{where}, which is not known to be the target, {_NO_ANSWER.get(f.finding.refusal.kind, _NOT_WHOLE)}."
         return
     for a in refusals(f):
@@ -200,8 +177,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         if here and (is_bare(f.message) or (f.kind == "protocol" and f.is_here(here[-1]))) and not refusals(f):
             yield f"{answered(here[-1])}."
         is_told = any(a.resource == "document" for a in refusals(f))
-        shown = _quoted(f) if f.kind == "timeout" and not is_told else ""
-        message = _bare(first_line(f.message, f.finding)).rstrip(".: ")
+        shown = quoted(f) if f.kind == "timeout" and not is_told else ""
+        message = bare(first_line(f.message, f.finding)).rstrip(".: ")
         waited = f.kind == "timeout" and not shown
         if not any(_is_in(a, message) or (waited and not a.status) for a in refusals(f)):
             yield f"{message}; the page {f.evidence.pages[-1].place} says {shown}." if shown else f"{message}."
@@ -217,7 +194,7 @@ def _warned_beside(f: TriageFacts) -> Iterator[str]:
     """What a page that shows another value warns of, where it is known that it does so only now."""
     for page in f.evidence.pages[-1:]:
         if page.unusual is not None and page.warnings:
-            yield f'The page {page.place} says "{_bare(page.warnings[0])}".'
+            yield f'The page {page.place} says "{bare(page.warnings[0])}".'
 
 
 def _how_wide(peers: Sequence[Peer]) -> str:
@@ -255,7 +232,7 @@ def _instead(f: TriageFacts) -> str:
     page = f.evidence.pages[-1]
     if f.page_that_never_came or any(_is_shown(f, a) for a in refusals(f)):
         return ""  # its words are told with the answer that it is
-    there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
+    there = [found.groupdict() for line in page.outline if (found := NAMED.match(line))]
     standing = {(part["role"], part["name"]) for part in there}
     links = [element(f"{link.partition(').')[0].rstrip(')')})") for link in _LINK.split(sought.locator)]
     role, name = next((link for link in links if link not in standing), links[-1])  # of a chain what is there misses it
@@ -271,7 +248,7 @@ def _instead(f: TriageFacts) -> str:
         return "; it came later"
     fresh = [n for r, n in alike if any(line.startswith(f'{r} "{n}"') for line in page.unusual or ())]
     is_as_ever = 2 * len(page.unusual or ()) <= len(page.outline)  # else it is another page, and all of it is new
-    fresh = fresh if is_as_ever and len(fresh) <= _FEW and not complaints(f) else []
+    fresh = fresh if is_as_ever and len(fresh) <= FEW and not complaints(f) else []
     for candidates, like in ((alike, _LIKE_OTHERS if fresh else _LIKE), (others, _LIKE_OTHERS if alike else _LIKE)):
         names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=like) if name else []
         if names:
@@ -283,21 +260,21 @@ def _instead(f: TriageFacts) -> str:
     asks_again = page.asks_password and any(a in f.log_ins for a in f.unwanted)
     if asks_again and (not warned or _refuses_log_in(warned)):
         news = "" if warned else next((words for words in spoken(f) if len(words.split()) >= SENTENCE), "")
-        also = f' and says "{_bare(news)}"' if news and _is_new(news, page) else ""
+        also = f' and says "{bare(news)}"' if news and _is_new(news, page) else ""
         return f"; the page {page.place} asks for a password again{also}"  # what refuses is told with the log-in
     if fresh:
         named = " and ".join(f'"{_legible(n)}"' for n in fresh)
         return f"; the page {page.place} has {role} {named}, which was not seen when it was last well"
     if warned:
-        return f"; the page {page.place} says {_in_quotes(_with_text(warned, f))}"
-    if alike and len(alike) <= _FEW:
+        return f"; the page {page.place} says {in_quotes(with_text(warned, f))}"
+    if alike and len(alike) <= FEW:
         shown = ", ".join(f'"{_legible(n)}"' for _, n in alike)
         return f"; the page {page.place} has {role} {shown}"
     if page.unusual is not None and is_as_ever and texts:
-        new = [words for role, words, lines in _sentences(page.outline) if role in _WORDS and lines & {*page.unusual}]
-        says = f"says {_in_quotes(new[:_FEW])}" if new else "shows no other words than when the journey was well"
+        new = [words for role, words, lines in sentences(page.outline) if role in WORDS and lines & {*page.unusual}]
+        says = f"says {in_quotes(new[:FEW])}" if new else "shows no other words than when the journey was well"
         return f"; the page {page.place} {says}"
-    return f"; the page {page.place} says {_quoted(f) or 'nothing'}"
+    return f"; the page {page.place} says {quoted(f) or 'nothing'}"
 
 
 def _is_new(words: str, page: PageSeen) -> bool:
@@ -308,118 +285,8 @@ def _legible(name: str, sought: str = "") -> str:
     """A name without the signs of an icon font, unless nothing else tells it from what was looked for."""
     bare = "".join(filter(str.isprintable, name)).strip()
     whole = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
-    return (whole if bare == sought else bare)[:_QUOTED]
-
-
-def _quoted(f: TriageFacts) -> str:
-    """What the page says of it: words in which it complains, however many, otherwise its first ones."""
-    is_known = any(page.unusual is not None for page in f.evidence.pages[-1:])  # what complains stands first then
-    complaint = "" if is_known else next((words for words in spoken(f) if _COMPLAINS.search(words)), "")
-    return _in_quotes([complaint] if complaint else _first_words(f))
-
-
-def _in_quotes(words: Sequence[str]) -> str:
-    return ", ".join(f'"{_bare(text)}"' for text in words)
-
-
-def spoken(f: TriageFacts) -> list[str]:
-    """The page's own words: what it warns of first, then what it says is wrong, then headings, then texts."""
-    return [words for _, words in _ranked(f)]
-
-
-def _first_words(f: TriageFacts) -> list[str]:
-    """What a page says first: what it warns of, or its first headings, of which one is often the site's name.
-
-    One heading is told with the first text beside it.
-    """
-    ranked = _ranked(f)
-    headings = [words for rank, words in ranked if rank == _PLAIN]
-    if ranked and ranked[0][0] > _PLAIN:  # a sentence says more than a word
-        sentences = (words for rank, words in ranked if rank < _LABEL and len(words.split()) >= SENTENCE)
-        return [next(sentences, ranked[0][1])]
-    if not headings or ranked[0][0] != _PLAIN:
-        return _with_text(ranked[0][1], f) if ranked else []
-    return headings[:_FEW] if len(headings) > 1 else [words for _, words in ranked[:2]]
-
-
-def _with_text(words: str, f: TriageFacts) -> list[str]:
-    """What a page complains of; a heading says less than the text below it, so that one is told too."""
-    texts = [(role, text) for role, text, _ in _sentences(f.evidence.pages[-1].outline) if role in _WORDS]
-    below = (
-        text
-        for (role, above), (next_role, text) in pairwise(texts)
-        if (role, above) == ("heading", words) and next_role != "heading" and len(text.split()) >= SENTENCE
-    )
-    return [words, *list(below)[:1]]
-
-
-def _ranked(f: TriageFacts) -> list[tuple[int, str]]:
-    found: list[tuple[int, str]] = []
-    for page in f.evidence.pages[-1:]:
-        found += [(0, words) for words in page.warnings]
-        telling = _telling(page, f)
-        rest, labels = _without_labels(page.outline)
-        for role, words, lines in _sentences(rest):
-            if role in _WORDS and any(map(str.isalnum, words)):  # an icon's glyph is none
-                is_new = page.unusual is None or not lines.isdisjoint(page.unusual)
-                rank = 0 if is_new and role in _MARKED else 2 if role == "heading" else 3
-                complains = not lines.isdisjoint(telling) or (is_new and _COMPLAINS.search(words))
-                found.append((min(rank, 1) if complains and len(words) <= _QUOTED else rank, words))
-        found += [(_LABEL, words) for words in labels]
-    return sorted(found, key=lambda pair: pair[0])
-
-
-def _telling(page: PageSeen, f: TriageFacts) -> set[str]:
-    """Lines that a page shows only now: each where it is else as it always is, otherwise those beside the control.
-
-    The control is the one that was looked for, or a field that the page calls invalid.
-    """
-    unusual = page.unusual or ()
-    if len(unusual) <= _FEW:
-        return set(unusual)
-    name = element(f.finding.sought.locator)[1] if f.finding.sought else ""
-    signs = ("[invalid]", f'"{name}"' if name else "[invalid]")
-    controls = [number for number, line in enumerate(page.outline) if any(sign in line for sign in signs)]
-    beside = {line for at in controls for line in page.outline[max(at - _BESIDE, 0) : at + _BESIDE + 1]}
-    return beside.intersection(unusual)
-
-
-def _without_labels(outline: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Lines without texts that are the name of what stands before them, or a part of that; and those texts."""
-    rest: list[str] = []
-    labels: list[str] = []
-    control = ""
-    for line in outline:
-        role = line.partition(" ")[0].partition(":")[0]
-        if role == "text" and (words := text_of(line)) and words in control:
-            labels.append(words)
-            continue
-        rest.append(line)
-        named = _NAMED.match(line)
-        if role != "img":
-            control = named["name"] or "" if named and role not in _WORDS else ""
-    return rest, labels
-
-
-def _sentences(outline: Sequence[str]) -> Iterator[tuple[str, str, set[str]]]:
-    """The role and the words of each line, and the line; the pieces of a sentence are one."""
-    lines = [(line.partition(" ")[0].partition(":")[0], line) for line in outline]
-    for in_pieces, group in groupby(lines, key=lambda pair: pair[0] in _PIECES):
-        pieces = [(role, text_of(line), {line}) for role, line in group]
-        whole = " ".join(words for _, words, _ in pieces)
-        yield from [("text", whole, set[str]().union(*(line for *_, line in pieces)))] if in_pieces else pieces
+    return (whole if bare == sought else bare)[:QUOTED]
 
 
 def _refuses_log_in(words: str) -> bool:
     return bool(OF_ACCOUNT.search(words) or OF_LOG_IN.search(words))
-
-
-def complaints(f: TriageFacts) -> list[str]:
-    """What a page warns of, or says that is missing, wrong or not allowed."""
-    return [words for rank, words in _ranked(f) if rank < _PLAIN]
-
-
-def quoted_complaints(f: TriageFacts) -> list[str]:
-    """What a target says is wrong or not allowed, as the journey's own message quotes it."""
-    pieces = [words for _, words in _IN_QUOTES.findall(f.authors_words.strip().partition("\n")[0])]
-    return [words for words in pieces if _COMPLAINS.search(words)]
