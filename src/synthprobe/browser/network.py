@@ -110,6 +110,8 @@ _LINES, _WIDTH, _TEXTS = 120, 160, 6
 _VALUE = re.compile(
     r'^((?:textbox|searchbox|spinbutton|combobox|slider)(?: "(?:[^"\\\\]|\\\\.)*")?(?: \[[^\]]*\])*):.*'
 )
+_KEY = re.compile(r"^'((?:[^']|'')*)'(?=$|:)")
+"""What stands in an outline, in the quotation marks of YAML where its name has a colon, a brace or a number sign."""
 _WARNINGS = """body => {
   const typed = 'input, select, textarea', fields = typed + ', button, label';
   const text = e => e && e.checkVisibility() ? e.innerText : '';
@@ -166,8 +168,12 @@ def outline_of(page: Page) -> tuple[str, ...]:
 
 
 def _outline(lines: Sequence[str]) -> tuple[str, ...]:
-    outline = (_VALUE.sub(r"\1", line.strip().removeprefix("- ")) for line in lines)
+    outline = (_VALUE.sub(r"\1", _KEY.sub(_plain, line.strip().removeprefix("- "))) for line in lines)
     return tuple(line[:_WIDTH] for line in outline if not line.startswith("/url:"))[:_LINES]
+
+
+def _plain(quoted: re.Match[str]) -> str:
+    return quoted[1].replace("''", "'")
 
 
 def unanswered(page: Page) -> list[Request]:
